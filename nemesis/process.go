@@ -1,0 +1,173 @@
+package nemesis
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/world"
+)
+
+// Kill kills the processes of nodes and starts them again when it heals. The
+// page cache survives: what was written is there, synced or not.
+func Kill() Fault {
+	return Fault{
+		Kind:   "kill",
+		Doc:    "kills the server on nodes (SIGKILL to the whole process tree) and starts it again; the page cache survives",
+		Needs:  world.Kill,
+		Params: []Param{targetParam()},
+		Check:  checkTargets,
+		Aim: aimProcess(process{
+			down: world.Control.Kill, up: world.Control.Start, want: "dead",
+		}, "one", "one", "leader", "minority"),
+	}
+}
+
+// Pause stops the processes of nodes where they are, as a long garbage
+// collection or a migrating virtual machine does, and lets them go on.
+func Pause() Fault {
+	return Fault{
+		Kind:   "pause",
+		Doc:    "stops the server on nodes (SIGSTOP to the whole process tree) and lets it go on",
+		Needs:  world.Pause,
+		Params: []Param{targetParam()},
+		Check:  checkTargets,
+		Aim: aimProcess(process{
+			down: world.Control.Pause, up: world.Control.Resume, want: "stopped",
+		}, "one", "one", "leader", "minority"),
+	}
+}
+
+// Power cuts the power of nodes: what was not synced is lost, but for a seeded
+// part of it that is kept or torn. Healing starts the nodes again.
+func Power() Fault {
+	return Fault{
+		Kind:   "power",
+		Doc:    "cuts the power of nodes: what was not synced is lost or torn; then starts them again",
+		Needs:  world.Power,
+		Params: []Param{targetParam()},
+		Check:  checkTargets,
+		Aim: aimProcess(process{
+			down: world.Control.PowerOff, up: world.Control.Start, want: "dead", canaries: true,
+		}, "one", "leader", "minority", "majority", "all"),
+	}
+}
+
+// process is one window of a fault that acts on processes.
+type process struct {
+	nodes    []int
+	down, up func(world.Control, int) error
+	want     string // the state of the processes while the fault is in force
+	canaries bool   // what was not synced must be gone
+	before   []world.Process
+}
+
+// aimProcess returns the Aim of a fault. mix is what targets=mix chooses from.
+func aimProcess(kind process, mix ...string) func(*Scene) (Window, error) {
+	return func(s *Scene) (Window, error) {
+		w := kind
+		w.nodes = pickTargets(s, mix)
+		if len(w.nodes) == 0 {
+			return nil, errors.New("no node is left to aim at, others being dead or stopped already; let the faults that act on processes overlap less (--fault KIND.every=…)")
+		}
+		for _, n := range w.nodes {
+			p, err := s.Process(n)
+			if err != nil {
+				return nil, err
+			}
+			w.before = append(w.before, p)
+		}
+		return &w, nil
+	}
+}
+
+func (w *process) Nodes() []int          { return w.nodes }
+func (w *process) Plan() []history.Value { return nil }
+
+func (w *process) Inject(ctl world.Control) error { return w.each(ctl, w.down) }
+
+// Heal acts on all nodes of the window, whatever became of the injection.
+func (w *process) Heal(ctl world.Control) error { return w.each(ctl, w.up) }
+
+func (w *process) each(ctl world.Control, do func(world.Control, int) error) error {
+	var errs []error
+	for _, n := range w.nodes {
+		if err := do(ctl, n); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", nodeName(n), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Witness looks at the processes from outside.
+func (w *process) Witness(ctl world.Control) (Finding, error) {
+	f, err := w.states(ctl, w.want)
+	if err != nil || !w.canaries || f.Witness != history.Confirmed {
+		return f, err
+	}
+	return w.askCanaries(ctl, f)
+}
+
+// Recheck looks whether the processes run, and none that should not was restarted.
+func (w *process) Recheck(ctl world.Control) (Finding, error) { return w.states(ctl, "running") }
+
+func (w *process) states(ctl world.Control, want string) (Finding, error) {
+	ok := true
+	var seen []history.Value
+	for _, n := range w.nodes {
+		p, err := ctl.Process(n)
+		if err != nil {
+			return Finding{Witness: history.Inconclusive}, err
+		}
+		ok = ok && p.State == want
+		seen = append(seen, str(nodeName(n)), history.Map(
+			str("state"), str(p.State), str("pid"), history.Int(int64(p.PID)), str("starts"), history.Int(int64(p.Starts))))
+	}
+	return found(ok, str("processes"), history.Map(seen...)), nil
+}
+
+// askCanaries looks at what survived on the disks: the power was really cut if
+// something that was not synced is gone, and the disk is to be trusted only if
+// everything that was synced is there.
+func (w *process) askCanaries(ctl world.Control, f Finding) (Finding, error) {
+	gone := false
+	var seen []history.Value
+	for _, n := range w.nodes {
+		c, err := ctl.Disk(n)
+		if err != nil {
+			return Finding{Witness: history.Inconclusive}, err
+		}
+		if !c.Synced {
+			return f, fmt.Errorf("%s: a file of the harness that was synced is gone: this disk does not keep what it must", nodeName(n))
+		}
+		gone = gone || !c.Unsynced || c.Lost > 0
+		seen = append(seen, str(nodeName(n)), history.Map(
+			str("synced-canary"), history.Bool(c.Synced), str("unsynced-canary"), history.Bool(c.Unsynced), str("lost-bytes"), history.Int(int64(c.Lost))))
+	}
+	f.Evidence = append(f.Evidence, str("disks"), history.Map(seen...))
+	if !gone {
+		f.Witness = history.Inconclusive
+	}
+	return f, nil
+}
+
+// LookBack counts what the target sent to the processes while they could not answer.
+func (w *process) LookBack(ctl world.Control) (Finding, error) {
+	f, err := w.states(ctl, w.want)
+	if err != nil {
+		return f, err
+	}
+	var met []history.Value
+	for i, n := range w.nodes {
+		p, err := ctl.Process(n)
+		if err != nil {
+			return Finding{Witness: history.Inconclusive}, err
+		}
+		if p.Refused > w.before[i].Refused {
+			f.Exercised = true
+			met = append(met, str(nodeName(n)), history.Int(int64(p.Refused-w.before[i].Refused)))
+		}
+	}
+	f.Evidence = append(f.Evidence, str("refused"), history.Map(met...))
+	return f, nil
+}

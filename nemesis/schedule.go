@@ -1,0 +1,135 @@
+package nemesis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Use is a fault that a plan asks for, with the values of its parameters.
+type Use struct {
+	Fault
+	Params Params
+}
+
+// NewUse fills in the defaults of parameters that are not given and checks them
+// for a cluster of that many nodes.
+func NewUse(f Fault, given map[string]string, nodes int) (Use, error) {
+	p := Params{}
+	known := slices.Concat(Timing, f.Params)
+	for _, param := range known {
+		p[param.Name] = param.Default
+	}
+	for _, name := range sortedKeys(given) {
+		if _, ok := p[name]; !ok {
+			return Use{}, fmt.Errorf("fault %s has no parameter %q: it has %s", f.Kind, name, paramNames(known))
+		}
+		p[name] = given[name]
+	}
+	for _, t := range Timing {
+		if p[t.Name] == "" {
+			continue
+		}
+		if _, err := p.Duration(t.Name); err != nil {
+			return Use{}, fmt.Errorf("fault %s: %w", f.Kind, err)
+		}
+	}
+	if err := f.Check(p, nodes); err != nil {
+		return Use{}, fmt.Errorf("fault %s: %w", f.Kind, err)
+	}
+	return Use{f, p}, nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func paramNames(params []Param) string {
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// Step is one entry of a schedule: the beginning or the end of a window.
+type Step struct {
+	At   time.Duration // since the start of the faults
+	ID   int64         // of the window
+	Kind string
+	Heal bool // the end
+}
+
+// Op returns the operation that has the nemesis take the step.
+func (s Step) Op() history.Op {
+	step := "inject"
+	if s.Heal {
+		step = "heal"
+	}
+	return history.Op{
+		Process: history.Nemesis, Type: history.Info, F: history.FFault,
+		Value: history.Map(
+			history.String("id"), history.Int(s.ID),
+			history.String("kind"), history.String(s.Kind),
+			history.String("step"), history.String(step)),
+	}
+}
+
+// Schedule lays out the windows of the faults over the given time. Each fault
+// has its own rhythm; the first windows are staggered, so that every fault is
+// seen alone for a while and together with the others later. The last window
+// of a fault that would be cut off before half of its length is left out.
+func Schedule(uses []Use, total time.Duration) ([]Step, error) {
+	var steps []Step
+	var id int64
+	for i, u := range uses {
+		every, length, after, err := u.timing(i, len(uses), total)
+		if err != nil {
+			return nil, err
+		}
+		for at := after; at+length/2 <= total; at += every {
+			id++
+			steps = append(steps,
+				Step{At: at, ID: id, Kind: u.Kind},
+				Step{At: min(at+length, total), ID: id, Kind: u.Kind, Heal: true})
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
+	return steps, nil
+}
+
+// shortest is the least time from one window to the next: a step takes some
+// milliseconds, and nobody wants a schedule of millions of them.
+const shortest = 10 * time.Millisecond
+
+// timing returns the rhythm of the i-th of n faults in a run of the given
+// length. NewUse has seen to it that what is given are durations.
+func (u Use) timing(i, n int, total time.Duration) (every, length, after time.Duration, err error) {
+	or := func(name string, otherwise time.Duration) time.Duration {
+		if d, err := u.Params.Duration(name); err == nil {
+			return d
+		}
+		return otherwise
+	}
+	every = or("every", min(10*time.Second, max(total/2, time.Second)))
+	length = or("for", every/2)
+	after = or("after", every/5+time.Duration(i)*every/time.Duration(n))
+	switch {
+	case every < shortest:
+		err = fmt.Errorf("fault %s: every=%v is too often; take at least %v", u.Kind, every, shortest)
+	case length <= 0 || length >= every:
+		err = fmt.Errorf("fault %s: for=%v must be more than 0 and less than every=%v: a window has to end before the next begins", u.Kind, length, every)
+	case after+length/2 > total:
+		err = fmt.Errorf("fault %s: half of the first window, from %v on for %v, does not fit into a run of %v; lengthen --time, or shorten --fault %s.after or %s.for", u.Kind, after, length, total, u.Kind, u.Kind)
+	}
+	return every, length, after, err
+}

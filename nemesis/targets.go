@@ -1,0 +1,81 @@
+package nemesis
+
+import (
+	"fmt"
+)
+
+// targetParam says which nodes a fault that acts on single nodes goes for.
+func targetParam() Param {
+	return Param{"targets", "mix", "which nodes: one, minority, majority, all, leader, or mix (a seeded choice for each window)"}
+}
+
+var targetNames = []string{"one", "minority", "majority", "all", "leader", "mix"}
+
+// checkTargets refuses targets that a cluster of that size does not have.
+func checkTargets(p Params, nodes int) error {
+	if err := p.Oneof("targets", targetNames...); err != nil {
+		return err
+	}
+	if p["targets"] == "minority" && nodes < 3 {
+		return fmt.Errorf("targets=minority: %d nodes have no minority; take at least 3 nodes or targets=one", nodes)
+	}
+	return nil
+}
+
+// pickTargets chooses nodes among those that are not taken, at most so many
+// that the size of the target set is what was asked for. It returns none if
+// no node is left.
+func pickTargets(s *Scene, mix []string) []int {
+	chosen := s.chooseTargets(mix)
+	if s.Record != nil {
+		return nodeNumbers(s.Record.Get("nodes"))
+	}
+	return sorted(chosen)
+}
+
+func (s *Scene) chooseTargets(mix []string) []int {
+	what := s.Params["targets"]
+	if what == "mix" {
+		what = mix[s.Draw.IntN(len(mix))]
+	}
+	var free []int
+	taken := 0
+	for n := range s.Nodes() {
+		if s.Taken[n] {
+			taken++
+			continue
+		}
+		free = append(free, n)
+	}
+	s.Draw.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	if what == "leader" {
+		if l := s.leaders(); len(l) > 0 {
+			return l[:1]
+		}
+		what = "one" // nobody leads: an election is as good a moment
+	}
+	return free[:min(len(free), s.size(what, taken))]
+}
+
+// size returns how many nodes a target set has. A minority, together with what
+// is already taken, leaves a majority standing if there is still one to spare
+// (it is one node otherwise, so that no window is lost); while links are cut it is a
+// single node, because most cuts take one away. Otherwise overlapping windows
+// could keep a system from doing anything for as long as they last, and a run
+// in which nothing happens shows nothing.
+func (s *Scene) size(what string, taken int) int {
+	n := s.Nodes()
+	switch what {
+	case "minority":
+		if s.Cut {
+			return 1
+		}
+		return max(1, (n-1)/2-taken)
+	case "majority":
+		return n/2 + 1
+	case "all":
+		return n
+	default:
+		return 1
+	}
+}
