@@ -1,0 +1,48 @@
+package ap
+
+import "github.com/ordeal-dev/ordeal/harness/actor"
+
+const (
+	// handoffBytes is about how much is handed over at a time.
+	handoffBytes = 32 << 10
+	// handoffAgain is when a batch that was not acknowledged is sent again.
+	handoffAgain = 1000 * ms
+)
+
+// handoff is a batch of hints on its way to the owner.
+type handoff struct {
+	id    uint64 // 0 if none is under way
+	sent  int64
+	batch []entry
+}
+
+// handOver sends hints to an owner that is connected again, a batch at a time.
+func (n *node) handOver(owner actor.NodeID, now int64) {
+	if n.hints.perOwner[owner] == 0 || !n.peers[owner].connected(now) {
+		return
+	}
+	h := &n.handoffs[owner]
+	if h.id != 0 && now-h.sent < handoffAgain {
+		return
+	}
+	n.ids++
+	*h = handoff{id: n.ids, sent: now, batch: n.hints.batch(owner, handoffBytes)}
+	m := storeMsg{id: h.id, hint: nobody, entries: h.batch}
+	n.env.Send(owner, m.append(nil))
+}
+
+// handedOver removes the hints that their owner has on disk now.
+func (n *node) handedOver(owner actor.NodeID, id uint64) {
+	h := &n.handoffs[owner]
+	if h.id != id {
+		return
+	}
+	for _, e := range h.batch {
+		if n.hints.delivered(owner, e.key, e.ver) {
+			e.value = ""
+			n.journal.add(pending{rec: record{kind: recordDelivered, node: owner, entry: e}})
+		}
+	}
+	*h = handoff{}
+	n.handOver(owner, n.env.Mono())
+}

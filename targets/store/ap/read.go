@@ -1,0 +1,244 @@
+package ap
+
+import (
+	"math/bits"
+
+	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/targets/store/kv"
+)
+
+// Times of a read after its start, on the monotonic clock.
+const (
+	hedgeAfter    = 25 * ms  // all owners are asked
+	fallbackAfter = 60 * ms  // all nodes are asked
+	settleAfter   = 100 * ms // any R answers will do
+	readGiveUp    = 300 * ms // the read fails
+)
+
+// One read in repairChance asks all owners from the start and repairs those
+// that are behind.
+const repairChance = 8
+
+// stage is how far a read has widened its search.
+type stage uint8
+
+const (
+	stageFew    stage = iota // as many owners as needed
+	stageOwners              // all owners
+	stageAll                 // all nodes, and those that are up should answer
+	stageAny                 // all nodes, and any will do
+	stageOver                // given up
+)
+
+// after is when a stage begins, counted from the start.
+var after = [...]int64{stageOwners: hedgeAfter, stageAll: fallbackAfter, stageAny: settleAfter, stageOver: readGiveUp}
+
+// read is a read that the node coordinates.
+type read struct {
+	id    uint64
+	req   actor.RequestID
+	key   string
+	shard int
+
+	start   int64
+	stage   stage
+	asked   nodeSet
+	got     nodeSet // who has answered
+	best    *entry  // the newest entry so far
+	stale   nodeSet // nodes whose answer is older than best
+	replied bool
+	done    bool
+}
+
+// get gathers the entry of a key.
+func (n *node) get(req actor.RequestID, key string) {
+	alive := n.alive()
+	if bits.OnesCount64(uint64(alive)) < n.cfg.R {
+		n.reply(req, kv.Response{Code: kv.Unavailable})
+		return
+	}
+	n.ids++
+	r := &read{id: n.ids, req: req, key: key, shard: n.ring.shardOf(key), start: n.env.Mono()}
+	n.reads[r.id] = r
+	owners := n.ring.owners[r.shard]
+	if n.repair.Chance(1, repairChance) {
+		n.ask(r, owners)
+	} else {
+		n.ask(r, n.few(r.shard, n.cfg.R, alive))
+	}
+	if !r.done {
+		n.timers.set(r.start+hedgeAfter, r)
+	}
+}
+
+// few returns some owners of a shard: the node itself if it is one, then those
+// that are up, in order of preference. They may be fewer than asked for.
+func (n *node) few(shard, count int, alive nodeSet) nodeSet {
+	var s nodeSet
+	if n.ring.owners[shard].has(n.self) {
+		s.add(n.self)
+		count--
+	}
+	for _, id := range n.ring.walks[shard][:n.cfg.N] {
+		if count > 0 && id != n.self && alive.has(id) {
+			s.add(id)
+			count--
+		}
+	}
+	return s
+}
+
+// ask asks those of the nodes that were not asked before.
+func (n *node) ask(r *read, nodes nodeSet) {
+	nodes &^= r.asked
+	r.asked |= nodes
+	var msg []byte
+	for _, id := range n.ring.walks[r.shard] {
+		if !nodes.has(id) || id == n.self {
+			continue
+		}
+		if msg == nil {
+			msg = readMsg{r.id, r.key}.append(make([]byte, 0, 16+len(r.key)))
+		}
+		n.env.Send(id, msg)
+	}
+	if nodes.has(n.self) {
+		n.answer(r, n.self, n.lookup(r.key))
+	}
+}
+
+// answered takes the answer of another node.
+func (n *node) answered(from actor.NodeID, m *valueMsg) {
+	if m.entry != nil {
+		n.clock.see(m.entry.ver.at)
+	}
+	if r := n.reads[m.id]; r != nil {
+		n.answer(r, from, m.entry)
+	}
+}
+
+func (n *node) answer(r *read, from actor.NodeID, e *entry) {
+	if r.got.has(from) {
+		return
+	}
+	switch c := compareEntries(e, r.best); {
+	case c > 0:
+		kept := *e
+		r.stale |= r.got
+		r.best = &kept
+	case c < 0:
+		r.stale.add(from)
+	}
+	r.got.add(from)
+	n.progress(r)
+}
+
+// compareEntries orders entries of one key of which nil is the oldest.
+func compareEntries(e, f *entry) int {
+	switch {
+	case e != nil && f != nil:
+		return e.compare(f)
+	case e != nil:
+		return 1
+	case f != nil:
+		return -1
+	default:
+		return 0
+	}
+}
+
+// progress answers the client when it can be answered, and ends the read when
+// all that were asked have answered.
+func (n *node) progress(r *read) {
+	if r.done {
+		return
+	}
+	if !r.replied && enough(r.got, r.asked, r.stage, n.cfg.R, n.alive) {
+		n.replyRead(r)
+	}
+	if r.replied && r.got == r.asked {
+		n.finishRead(r)
+	}
+}
+
+// enough reports whether the answers are what a read waits for: a quorum, and,
+// once it took to asking nodes that own nothing, all of those that are up, for
+// one of them may have stood in.
+func enough(got, asked nodeSet, at stage, quorum int, alive func() nodeSet) bool {
+	if bits.OnesCount64(uint64(got)) < quorum {
+		return false
+	}
+	return at != stageAll || asked&alive()&^got == 0
+}
+
+// replyRead answers the client as soon as the clock can no more fall behind
+// what the client gets to see.
+func (n *node) replyRead(r *read) {
+	r.replied = true
+	if r.best == nil {
+		n.reply(r.req, kv.Response{Code: kv.NotFound})
+		return
+	}
+	req, e := r.req, r.best
+	n.clock.await(e.ver.at, func() {
+		if e.dead {
+			n.reply(req, kv.Response{Code: kv.NotFound})
+		} else {
+			n.reply(req, kv.Response{Code: kv.OK, Value: e.value})
+		}
+	})
+}
+
+// finishRead ends a read and repairs the owners that were found to be behind.
+func (n *node) finishRead(r *read) {
+	r.done = true
+	delete(n.reads, r.id)
+	if stale := r.stale & n.ring.owners[r.shard]; stale != 0 {
+		n.repairOwners(stale, *r.best)
+	}
+}
+
+func (n *node) repairOwners(stale nodeSet, e entry) {
+	m := storeMsg{hint: nobody, entries: []entry{e}}
+	msg := m.append(nil)
+	for id := range actor.NodeID(len(n.peers)) {
+		switch {
+		case !stale.has(id):
+		case id == n.self:
+			n.store(id, &m)
+		default:
+			n.env.Send(id, msg)
+		}
+	}
+}
+
+// everyone returns the set of all nodes.
+func (n *node) everyone() nodeSet { return 1<<uint(len(n.peers)) - 1 }
+
+// over implements alarm.
+func (r *read) over() bool { return r.done }
+
+// ring implements alarm: the read asks more nodes, or ends.
+func (r *read) ring(n *node) {
+	if r.replied {
+		n.finishRead(r) // whoever has not answered by now will not be repaired by this read
+		return
+	}
+	r.stage++
+	r.asked = r.got // questions and answers get lost, so whoever is silent is asked again
+	switch r.stage {
+	case stageOwners:
+		n.ask(r, n.ring.owners[r.shard])
+	case stageAll, stageAny:
+		n.ask(r, n.everyone())
+	case stageOver:
+		n.reply(r.req, kv.Response{Code: kv.Unavailable})
+		r.replied = true
+		n.finishRead(r)
+		return
+	}
+	n.progress(r)
+	if !r.done {
+		n.timers.set(r.start+after[r.stage+1], r)
+	}
+}

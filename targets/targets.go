@@ -1,0 +1,65 @@
+// Package targets says what a system under test is to the harness. The targets
+// themselves are in the packages below this one.
+package targets
+
+import (
+	"errors"
+
+	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/harness/client"
+)
+
+// Target is a system under test. Its methods are pure.
+type Target interface {
+	// Name is how plans and the command line call the target; Doc is a
+	// sentence on what it is.
+	Name() string
+	Doc() string
+	// Settings lists what can be set with --set, Bugs what can be seeded with --bug.
+	Settings() []Setting
+	Bugs() []Bug
+	// Promise says what the target promises under the given settings.
+	Promise(s Settings) Promise
+	// Boot returns what starts a node, or says what is wrong with the settings.
+	// bugs holds ids of Bugs.
+	Boot(s Settings, bugs []string) (actor.Boot, error)
+	// Client returns a constructor of clients for a workload, or an error that
+	// wraps ErrUnsupported and names the workloads that the target has.
+	Client(s Settings, workload string) (func() client.Client, error)
+	// Supports reports whether the target has an operation under these
+	// settings: AP has no "cas", say.
+	Supports(s Settings, f string) bool
+}
+
+// ErrUnsupported is wrapped by errors about what a target does not have.
+var ErrUnsupported = errors.New("not supported by the target")
+
+// Setting describes one setting of a target.
+type Setting struct {
+	Name    string
+	Default string
+	Values  []string // all that are allowed; empty if any text that Boot accepts is
+	Doc     string
+}
+
+// Settings holds a value for every setting of a target: those that were not
+// given have their defaults.
+type Settings map[string]string
+
+// Promise is what a target promises under some settings, in the field's terms.
+type Promise struct {
+	Level string // a consistency level, see workloads
+	Doc   string // the promise in a sentence
+}
+
+// Bug is a defect that was put into a target on purpose, to see that it is found.
+type Bug struct {
+	ID      string `json:"id"`
+	Target  string `json:"target"`
+	Summary string `json:"summary"` // what the code does wrong, in a sentence
+	Mirrors string `json:"mirrors"` // the published failure it is like
+	Fault   string `json:"fault"`   // what triggers it
+	Checker string `json:"checker"` // what must find it
+	Anomaly string `json:"anomaly"` // under which name
+	Command string `json:"command"` // the command that finds it, without a seed
+}

@@ -1,0 +1,137 @@
+package workloads
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/causal"
+	"github.com/ordeal-dev/ordeal/checkers/converge"
+	"github.com/ordeal-dev/ordeal/checkers/linear"
+	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/harness/gen"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// registerKinds are the operations on a register and how often they are done.
+var registerKinds = []weighted{{"read", 50}, {"write", 35}, {"cas", 15}}
+
+// registers generates operations on many independent registers. Every value is
+// written once in a run, which makes the history checkable in n log n. A
+// compare-and-set expects the value that was last seen under its key, so that a
+// fair share of them succeeds.
+type registers struct {
+	*registerPlan
+	n    uint64          // operations so far
+	seen []history.Value // by key: what was last read or written with success
+}
+
+// registerPlan is what does not change.
+type registerPlan struct {
+	source choice.Source
+	keys   []history.Value
+	kinds  []weighted
+}
+
+func newRegisters(p Params) gen.Gen {
+	g := &registers{registerPlan: &registerPlan{source: p.Choices}}
+	for i := range p.Options.Int("keys") {
+		g.keys = append(g.keys, history.String("k"+strconv.FormatInt(i+1, 10)))
+		g.seen = append(g.seen, history.Nil)
+	}
+	for _, k := range registerKinds {
+		if slices.Contains(p.Fs, k.f) {
+			g.kinds = append(g.kinds, k)
+		}
+	}
+	return g
+}
+
+// Next returns a random operation on a random key.
+func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
+	draw := g.source.Stream("register", g.n)
+	key := draw.IntN(len(g.keys))
+	fresh := history.Int(int64(g.n) + 1)
+	op := history.Op{F: pick(draw, g.kinds), Key: g.keys[key]}
+	switch {
+	case op.F == "write":
+		op.Value = fresh
+	case op.F == "cas" && g.seen[key].IsNil():
+		op.F, op.Value = "write", fresh // there is nothing yet to compare with
+	case op.F == "cas":
+		op.Value = history.List(g.seen[key], fresh)
+	}
+	result := gen.Emit(ctx, op)
+	if result.Kind != gen.Ready {
+		return result, g // the same operation is offered again
+	}
+	return result, &registers{g.registerPlan, g.n + 1, g.seen}
+}
+
+// Update remembers the values that were seen.
+func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
+	if ev.Type != history.OK {
+		return g
+	}
+	key := slices.IndexFunc(g.keys, func(k history.Value) bool { return k.Equal(ev.Key) })
+	if key < 0 {
+		return g
+	}
+	value := ev.Value
+	if ev.F == "cas" {
+		if len(ev.Value.Elems()) != 2 {
+			return g // a client that answers in its own way; checkers will say so
+		}
+		value = ev.Value.Elems()[1]
+	}
+	if value.Equal(g.seen[key]) {
+		return g
+	}
+	seen := slices.Clone(g.seen)
+	seen[key] = value
+	return &registers{g.registerPlan, g.n, seen}
+}
+
+// finalReads has a client of every node read every key.
+func finalReads(p Params) gen.Gen {
+	var reads []history.Op
+	for i := range p.Options.Int("keys") {
+		reads = append(reads, history.Op{F: "read", Key: history.String("k" + strconv.FormatInt(i+1, 10))})
+	}
+	return gen.OnClients(gen.EachNode(gen.Ops(reads...)))
+}
+
+// Register is reads, writes and, where the target has it, compare-and-set on
+// many independent registers.
+func Register() Workload {
+	return Workload{
+		Name:   "register",
+		Doc:    "read, write and compare-and-set on independent registers, every value written once",
+		Level:  Linearizable,
+		Levels: []string{Linearizable, CausalWrites, Eventual},
+		Options: []Option{
+			{Name: "keys", Default: "10", Doc: "how many registers", Min: 1, Max: 10_000},
+		},
+		Fs:        []string{"read", "write"},
+		Optional:  []string{"cas"},
+		Generator: newRegisters,
+		Final:     finalReads,
+		Checkers:  judgeRegisters,
+		Recovered: judgeRecoveredRegisters,
+	}
+}
+
+func judgeRegisters(level string, _ Options) []checkers.Checker {
+	if level == Linearizable {
+		return []checkers.Checker{linear.New(linear.Options{Model: linear.CASRegister()})}
+	}
+	return nil
+}
+
+func judgeRecoveredRegisters(level string, _ Options) []checkers.Checker {
+	all := []checkers.Checker{converge.New(converge.Options{})}
+	if level == CausalWrites {
+		all = append(all, causal.New())
+	}
+	return all
+}

@@ -1,0 +1,74 @@
+package workloads
+
+import (
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/converge"
+	"github.com/ordeal-dev/ordeal/checkers/set"
+	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/harness/gen"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// elements generates additions to a set, each of an element of its own, and
+// now and then a read of the whole set.
+type elements struct {
+	source choice.Source
+	kinds  []weighted
+	n      uint64 // operations so far
+	added  int64  // elements so far
+}
+
+func newElements(p Params) gen.Gen {
+	reads := p.Options.Int("reads")
+	return &elements{source: p.Choices, kinds: []weighted{{"add", 100 - reads}, {"read", reads}}}
+}
+
+// Next returns the addition of the next element, or a read.
+func (g *elements) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
+	next := *g
+	next.n++
+	op := history.Op{F: pick(g.source.Stream("set", g.n), g.kinds)}
+	if op.F == "add" {
+		next.added++
+		op.Value = history.Int(next.added)
+	}
+	result := gen.Emit(ctx, op)
+	if result.Kind != gen.Ready {
+		return result, g // the same operation is offered again
+	}
+	return result, &next
+}
+
+// Update changes nothing: what to add does not depend on what happened.
+func (g *elements) Update(*gen.Context, *history.Op) gen.Gen { return g }
+
+// finalSetReads has a client of every node read the set.
+func finalSetReads(Params) gen.Gen {
+	return gen.OnClients(gen.EachNode(gen.Ops(history.Op{F: "read"})))
+}
+
+// Set is additions to one set, and reads of the whole of it.
+func Set() Workload {
+	return Workload{
+		Name:   "set",
+		Doc:    "additions to a set, each element once, and final reads through every node",
+		Level:  Eventual,
+		Levels: []string{Linearizable, CausalWrites, Eventual},
+		Options: []Option{
+			{Name: "reads", Default: "5", Doc: "reads of the whole set, in percent of the operations under load", Min: 1, Max: 99},
+		},
+		Fs:        []string{"add", "read"},
+		Generator: newElements,
+		Final:     finalSetReads,
+		Checkers:  judgeSet,
+		Recovered: judgeRecoveredSet,
+	}
+}
+
+func judgeSet(level string, _ Options) []checkers.Checker {
+	return []checkers.Checker{set.New(set.Options{Linearizable: level == Linearizable})}
+}
+
+func judgeRecoveredSet(string, Options) []checkers.Checker {
+	return []checkers.Checker{converge.New(converge.Options{Unordered: true})}
+}

@@ -1,0 +1,132 @@
+// Package workloads says what clients do and what must hold.
+//
+// A [Workload] is one value that ties together what belongs together: the
+// operations that clients do under load, those of the final phase (after all
+// faults were healed and the cluster was seen to have recovered), and the
+// checkers that judge the history, for each level of consistency that the
+// workload can be judged by. It names no target: a target says by its client
+// whether it can do the operations.
+package workloads
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/harness/gen"
+)
+
+// Levels of consistency that histories are judged by, from strong to weak.
+const (
+	// Linearizable: every operation takes effect at one instant between its
+	// invocation and its completion (Herlihy and Wing, 1990).
+	Linearizable = "linearizable"
+	// CausalWrites: replicas converge, and no acknowledged write is lost to
+	// one that it causally follows, where the causal order is that of
+	// processes and of reads-from (Ahamad et al., 1995).
+	CausalWrites = "causal-writes"
+	// Eventual: replicas converge once faults are healed and writes have
+	// stopped, and what was acknowledged and not overwritten is there.
+	Eventual = "eventual"
+)
+
+// Workload is what clients do and what must hold.
+type Workload struct {
+	Name    string
+	Doc     string
+	Level   string   // that it is about: the default of --consistency
+	Levels  []string // that it can be judged by
+	Options []Option
+
+	// Fs lists the kinds of operations that it needs, Optional those that it
+	// does only with targets that have them.
+	Fs       []string
+	Optional []string
+
+	// Generator returns what clients do under load, without a rate or an end;
+	// Final what they do after recovery.
+	Generator func(p Params) gen.Gen
+	Final     func(p Params) gen.Gen
+	// Checkers returns what judges a history by a level. Recovered returns what
+	// judges, besides, how things stood after recovery; it is not asked of
+	// histories that were recorded without a final phase. It may be nil.
+	Checkers  func(level string, o Options) []checkers.Checker
+	Recovered func(level string, o Options) []checkers.Checker
+}
+
+// Option describes an option of a workload, set with --opt.
+type Option struct {
+	Name    string
+	Default string
+	Doc     string
+	Min     int64 // all options so far are numbers
+	Max     int64
+}
+
+// Options holds the value of every option.
+type Options map[string]string
+
+// Int returns an option as a number. Fill has seen to it that it is one.
+func (o Options) Int(name string) int64 {
+	n, err := strconv.ParseInt(o[name], 10, 64)
+	if err != nil {
+		panic("workloads: option " + name + " was not filled in")
+	}
+	return n
+}
+
+// Params is what a generator may depend on.
+type Params struct {
+	Options Options
+	Fs      []string // the kinds of operations to do: those of the workload that the target has
+	Choices choice.Source
+}
+
+// Fill returns the options with defaults for those not given, or what is wrong
+// with them.
+func (w *Workload) Fill(given map[string]string) (Options, error) {
+	o := Options{}
+	var names []string
+	for _, opt := range w.Options {
+		o[opt.Name] = opt.Default
+		names = append(names, opt.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value := given[name]
+		i := slices.Index(names, name)
+		if i < 0 {
+			return nil, fmt.Errorf("workload %s has no option %q: it has %s", w.Name, name, strings.Join(names, ", "))
+		}
+		opt := w.Options[i]
+		if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < opt.Min || n > opt.Max {
+			return nil, fmt.Errorf("option %s=%s: want a number from %d to %d", name, value, opt.Min, opt.Max)
+		}
+		o[name] = value
+	}
+	return o, nil
+}
+
+// draws picks from things with weights, by one number from 0 to 99 each.
+type weighted struct {
+	f      string
+	weight int64
+}
+
+// pick returns the kind of operation that a draw falls on.
+func pick(draw *choice.Stream, kinds []weighted) string {
+	total := int64(0)
+	for _, k := range kinds {
+		total += k.weight
+	}
+	at := draw.Int64N(total)
+	for _, k := range kinds {
+		if at -= k.weight; at < 0 {
+			return k.f
+		}
+	}
+	panic("workloads: weights do not add up")
+}
