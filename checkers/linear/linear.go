@@ -1,0 +1,319 @@
+// Package linear judges whether histories are linearizable: whether every
+// operation can be given a moment between its invocation and its completion, so
+// that one object, used at those moments by one process after the other, would
+// have answered the same (Herlihy and Wing, 1990).
+//
+// Linearizability is local: a history is linearizable if the operations on each
+// key are. So the operations are parted by key, and keys are judged in parallel.
+//
+// # Zones
+//
+// Deciding is NP-complete in general, but not when no two writes write the same
+// value, for then a read names the write that it read from. All operations on
+// one value form a cluster that nothing else can come between. Let first be the
+// time at which the first of them finished, and last the time at which the last
+// of them began: cluster A has to come before cluster B if first(A) < last(B).
+// A history is linearizable if no two clusters have to come before each other,
+// which a sort and a binary search find out (Gibbons and Korach, 1997).
+//
+// Compare-and-set links two clusters to a chain, which is judged as one. An
+// operation whose outcome is unknown happened if its value was seen, directly or
+// through others; if not, it makes no difference and is dropped. So crashed
+// operations, which make the search below exponential, cost nothing here.
+//
+// # Search
+//
+// Where values repeat, the history goes to Porcupine, which searches for an order
+// (Wing and Gong; Lowe; Horn and Kroening) in a budget of time and memory.
+// A search that exceeds it is unknown, never ok.
+//
+// # Explanations
+//
+// Every anomaly comes with the fewest operations that show it, under the name
+// of its shape:
+//
+//	stale-read     an overwritten value was read
+//	lost-write     an acknowledged write was never seen, or an update was built on what it had overwritten
+//	resurrection   a value that had been seen gave way to an older one for good
+//	split-brain    two writes raced, and nodes kept serving one or the other
+//	dirty-read     the value of a write that failed was read
+//	thin-air-read  a value that nobody wrote was read
+//	future-read    a value was read before its write began
+//	double-cas     two compare-and-sets replaced the same value
+//	circular-cas   compare-and-sets each needed the value of the next one
+//	nonlinearizable  none of these, but no order explains the operations
+package linear
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Name is what the checker is called.
+const Name = "linear"
+
+// Engine is a way to decide.
+type Engine uint8
+
+// Auto takes zones where values are unique and Porcupine elsewhere. The others
+// force one engine, for cross-checks and benchmarks: Zones says unknown where
+// values repeat.
+const (
+	Auto Engine = iota
+	Zones
+	Porcupine
+)
+
+var engineNames = [...]string{"auto", "zones", "porcupine"}
+
+// String returns the name of the engine.
+func (e Engine) String() string { return engineNames[e] }
+
+// The budget of a search that was given none.
+const (
+	DefaultTimeout = 30 * time.Second
+	DefaultMemory  = 2 << 30
+)
+
+// Options say how to judge. The zero Options are ready for use.
+type Options struct {
+	Model   Model         // the object; the zero Model is CASRegister
+	Engine  Engine        // Auto unless forced
+	Timeout time.Duration // for all searches together; 0 is DefaultTimeout
+	Memory  uint64        // bytes by which the heap may grow in a search; 0 is DefaultMemory
+	Workers int           // keys judged at the same time; 0 is GOMAXPROCS
+
+	// NilMatchesAny takes a read of nil for a read whose result is unknown, as
+	// Knossos does. Without it, such a read says that there was no value, and is
+	// stale if there was one.
+	NilMatchesAny bool
+}
+
+func (o Options) filled() Options {
+	if o.Model.Name == "" {
+		o.Model = CASRegister()
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	return o
+}
+
+// KeyReport is the verdict on one key.
+type KeyReport struct {
+	Key       string             `json:"key,omitempty"`
+	Verdict   checkers.Verdict   `json:"verdict"`
+	Reason    string             `json:"reason,omitempty"`
+	Engine    string             `json:"engine"`
+	Ops       int                `json:"ops"`     // operations that had to be ordered
+	Judged    int                `json:"judged"`  // operations that were ok
+	Dropped   int                `json:"dropped"` // info operations that nobody saw
+	Anomalies []checkers.Anomaly `json:"anomalies,omitempty"`
+}
+
+// Report is the verdict on a history, key by key in the order of first
+// appearance.
+type Report struct {
+	Keys   []KeyReport
+	Reason string // why nothing could be judged at all
+}
+
+// Details is what the checker puts into Result.Details.
+type Details struct {
+	Model   string         `json:"model"`
+	Keys    int            `json:"keys"`
+	OK      int            `json:"ok"`      // keys that are linearizable
+	Idle    int            `json:"idle"`    // keys with nothing to judge
+	Ops     int            `json:"ops"`     // operations that had to be ordered
+	Judged  int            `json:"judged"`  // operations that were ok
+	Dropped int            `json:"dropped"` // info operations that nobody saw
+	Engines map[string]int `json:"engines"` // keys by engine
+	Bad     []KeyReport    `json:"bad"`     // the first keys that are not ok
+}
+
+// New returns a checker of linearizability.
+func New(opts Options) checkers.Checker {
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		return Check(ctx, h, opts).result(opts.filled().Model)
+	})
+}
+
+// Check judges h key by key.
+func Check(ctx context.Context, h *history.History, opts Options) Report {
+	opts = opts.filled()
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return Report{Reason: err.Error()}
+	}
+	keys, objects := byKey(calls)
+	report := Report{Keys: make([]KeyReport, len(objects))}
+	b := newBudget(ctx, opts)
+	defer b.stop()
+	parallel(opts.Workers, len(objects), func(i int) {
+		k := judge(objects[i], opts, b)
+		k.Key = checkers.KeyName(keys.Value(int32(i)))
+		for j := range k.Anomalies {
+			k.Anomalies[j].Key = k.Key
+		}
+		report.Keys[i] = k
+	})
+	return report
+}
+
+// byKey parts calls by their keys, which are numbered in the order of first
+// appearance.
+func byKey(calls []history.Call) (*intern.Table, [][]history.Call) {
+	keys := new(intern.Table)
+	of := make([]int32, len(calls))
+	var sizes []int
+	for i := range calls {
+		of[i] = keys.ID(calls[i].Invoke.Key)
+		if int(of[i]) == len(sizes) {
+			sizes = append(sizes, 0)
+		}
+		sizes[of[i]]++
+	}
+	if len(sizes) == 1 {
+		return keys, [][]history.Call{calls}
+	}
+	objects := make([][]history.Call, len(sizes))
+	for k, n := range sizes {
+		objects[k] = make([]history.Call, 0, n)
+	}
+	for i := range calls {
+		objects[of[i]] = append(objects[of[i]], calls[i])
+	}
+	return keys, objects
+}
+
+// parallel calls do for 0 to n-1 from at most the given number of goroutines. A
+// panic in one of them is raised again in the caller.
+func parallel(workers, n int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var failure atomic.Value
+	work := func() {
+		defer func() {
+			if p := recover(); p != nil {
+				failure.CompareAndSwap(nil, fmt.Sprintf("%v\n%s", p, debug.Stack()))
+			}
+		}()
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			do(i)
+		}
+	}
+	for range min(workers, n) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if p := failure.Load(); p != nil {
+		panic(p)
+	}
+}
+
+// judge judges the calls on one key.
+func judge(calls []history.Call, opts Options, b *budget) KeyReport {
+	if err := b.ctx.Err(); err != nil {
+		return KeyReport{Verdict: checkers.Unknown, Reason: "stopped before it was judged: " + err.Error()}
+	}
+	r, err := opts.decode(calls)
+	if err != nil {
+		return KeyReport{Verdict: checkers.Unknown, Reason: err.Error()}
+	}
+	ops := dropUnobserved(r.ops, r.values.Len())
+	k := KeyReport{Engine: opts.Engine.String(), Ops: len(ops), Judged: r.judged, Dropped: len(r.ops) - len(ops)}
+	simple := unique(ops, r.values.Len())
+	switch {
+	case r.judged == 0:
+		k.Verdict, k.Reason = checkers.Unknown, nothing
+	case opts.Engine == Zones && !simple:
+		k.Verdict, k.Reason = checkers.Unknown, "a value was written twice: zones cannot tell which write a read saw"
+	case opts.Engine != Porcupine && simple:
+		k.zones(r, ops)
+	default:
+		k.search(r, ops, b)
+	}
+	return k
+}
+
+// nothing is the reason of keys that hold nothing to judge.
+const nothing = "no operation was ok: there is nothing to judge"
+
+// zones has the key judged by its zones.
+func (k *KeyReport) zones(r *register, ops []op) {
+	k.Engine = Zones.String()
+	z := newZones(r, ops)
+	if found := z.check(2 * checkers.MaxAnomalies); len(found) > 0 {
+		k.Verdict = checkers.Invalid
+		k.Anomalies = z.explain(found, checkers.MaxAnomalies)
+	}
+}
+
+// result sums the report up.
+func (r Report) result(m Model) checkers.Result {
+	if r.Reason != "" {
+		return checkers.Unknownf("%s", r.Reason)
+	}
+	d := Details{Model: m.Name, Keys: len(r.Keys), Engines: make(map[string]int), Bad: []KeyReport{}}
+	var result checkers.Result
+	open := 0
+	for _, k := range r.Keys {
+		d.Ops, d.Judged, d.Dropped = d.Ops+k.Ops, d.Judged+k.Judged, d.Dropped+k.Dropped
+		d.Engines[k.Engine]++
+		if k.Reason == nothing {
+			d.Idle++
+			continue
+		}
+		if k.Verdict == checkers.OK {
+			d.OK++
+			continue
+		}
+		result.Verdict = checkers.Merge(result.Verdict, k.Verdict)
+		if k.Verdict == checkers.Unknown {
+			open++
+			if result.Reason == "" {
+				result.Reason = k.Reason
+			}
+		}
+		if len(d.Bad) < checkers.MaxAnomalies {
+			d.Bad = append(d.Bad, k)
+		}
+	}
+	if d.Judged == 0 && result.Verdict == checkers.OK {
+		result = checkers.Unknownf(nothing)
+	}
+	if open > 0 && len(r.Keys) > 1 {
+		result.Reason = fmt.Sprintf("%s (%d of %d keys are undecided, %d are linearizable)", result.Reason, open, len(r.Keys), d.OK)
+	}
+	result.Anomalies = r.anomalies()
+	return result.Detail(d)
+}
+
+// anomalies picks as many as can be shown: one of each key, then the next ones.
+func (r Report) anomalies() []checkers.Anomaly {
+	var list []checkers.Anomaly
+	for round := range checkers.MaxAnomalies {
+		for _, k := range r.Keys {
+			if round < len(k.Anomalies) && len(list) < checkers.MaxAnomalies {
+				list = append(list, k.Anomalies[round])
+			}
+		}
+	}
+	return list
+}

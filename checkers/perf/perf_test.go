@@ -1,0 +1,17 @@
+package perf
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/script"
+)
+
+func TestCases(t *testing.T) {
+	t.Parallel()
+	script.Run(t, "testdata/perf.txt", func(*datadriven.TestData) checkers.Checker {
+		return New()
+	})
+}

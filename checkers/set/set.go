@@ -1,0 +1,202 @@
+// Package set judges sets that clients add unique elements to and read as a
+// whole: does every element that was acknowledged stay, and come back once?
+//
+// An element is known from the moment its add was acknowledged or a read that
+// contained it came back, whichever was first. A read that began after that and
+// does not contain it is evidence against the set: the element is stale if a
+// read that began later has it again, and lost if none does. An element that is
+// neither seen in the last read nor missing after it was known was never read.
+// These are the rules of Jepsen's set-full.
+//
+// Beyond them, an element that is twice in one read is a duplicate, one that was
+// never added is unexpected, one whose add failed is a dirty read, and a final
+// read, made after recovery, must have all that is known, through every node.
+//
+//	lost        known, and in no read that began later
+//	stale-read  known, and missing from a read that began later, but seen again
+//	duplicate   more than once in one read
+//	unexpected  read, but never added, or not yet
+//	dirty-read  read, although its add failed
+//
+// Elements are numbered and reads are bitmaps, so reads times elements is cheap.
+package set
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Name is what the checker is called.
+const Name = "set"
+
+// Names of the anomalies.
+const (
+	Lost       = "lost"
+	StaleRead  = "stale-read"
+	Duplicate  = "duplicate"
+	Unexpected = "unexpected"
+	DirtyRead  = "dirty-read"
+)
+
+// Options say how strict to be.
+type Options struct {
+	// Linearizable makes stale reads invalid wherever they are. Without it only
+	// those of the final phase are.
+	Linearizable bool
+}
+
+// Latencies are quantiles in milliseconds, rounded down: the time from the
+// moment an element was known to the moment from which it was always, or never,
+// read.
+type Latencies struct {
+	Min int64 `json:"0"`
+	P50 int64 `json:"0.5"`
+	P95 int64 `json:"0.95"`
+	P99 int64 `json:"0.99"`
+	Max int64 `json:"1"`
+}
+
+// Report has the counts and lists of Jepsen's set and set-full under their
+// names. Lists are in the order in which elements were first added.
+type Report struct {
+	Attempt      int `json:"attempt-count"`      // elements whose add was invoked
+	Acknowledged int `json:"acknowledged-count"` // elements whose add was ok
+	OK           int `json:"ok-count"`           // elements of the last read that had been attempted
+	Stable       int `json:"stable-count"`       // elements that the reads agree on in the end
+	Lost         int `json:"lost-count"`
+	NeverRead    int `json:"never-read-count"`
+	Stale        int `json:"stale-count"`       // stable, but missing from some read after they were known
+	FinalStale   int `json:"final-stale-count"` // of these, missing from a final read
+	Duplicated   int `json:"duplicated-count"`
+	Unexpected   int `json:"unexpected-count"`
+	Dirty        int `json:"dirty-count"`     // read, although their add failed
+	Recovered    int `json:"recovered-count"` // read, although their add was info
+	Reads        int `json:"read-count"`
+	FinalReads   int `json:"final-read-count"`
+
+	LostElements       []string       `json:"lost"`
+	StaleElements      []string       `json:"stale"`
+	NeverReadElements  []string       `json:"never-read"`
+	UnexpectedElements []string       `json:"unexpected"`
+	RecoveredElements  []string       `json:"recovered"`
+	Duplicates         map[string]int `json:"duplicated"`  // element to the most often it was in one read
+	WorstStale         []Staleness    `json:"worst-stale"` // at most 8
+
+	StableLatencies *Latencies `json:"stable-latencies,omitempty"`
+	LostLatencies   *Latencies `json:"lost-latencies,omitempty"`
+
+	// Anomalies are all but those of stale reads, which are apart because it
+	// depends on the options whether they count; at most MaxAnomalies of each name.
+	Anomalies []checkers.Anomaly `json:"-"`
+	StaleOnes []checkers.Anomaly `json:"-"` // stale, but complete in the final phase
+	FinalOnes []checkers.Anomaly `json:"-"` // stale in the final phase
+
+	stable, lost []int64 // latencies in ms
+}
+
+// Staleness says for how long an element was missing after it was known.
+type Staleness struct {
+	Element string `json:"element"`
+	Latency int64  `json:"stable-latency"` // milliseconds
+	Index   int    `json:"last-absent"`    // of the last read without it
+}
+
+// New returns a checker of sets.
+func New(opts Options) checkers.Checker {
+	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
+		report, err := Check(h)
+		if err != nil {
+			return checkers.Unknownf("%v", err)
+		}
+		return report.result(opts)
+	})
+}
+
+// Check judges the adds and reads of h. Where operations have keys, each key is
+// a set of its own, and the report is that of all of them together.
+func Check(h *history.History) (Report, error) {
+	r := newReport()
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return r, err
+	}
+	clock := checkers.ClockOf(calls)
+	var keys intern.Table
+	var sets []*set
+	for _, c := range calls {
+		k := keys.ID(c.Invoke.Key)
+		if int(k) == len(sets) {
+			sets = append(sets, &set{key: c.Invoke.Key, clock: clock})
+		}
+		sets[k].call(c)
+	}
+	for _, s := range sets {
+		s.judge(&r)
+	}
+	r.finish()
+	return r, nil
+}
+
+func newReport() Report {
+	return Report{
+		LostElements: []string{}, StaleElements: []string{}, NeverReadElements: []string{}, UnexpectedElements: []string{},
+		RecoveredElements: []string{}, Duplicates: map[string]int{}, WorstStale: []Staleness{},
+	}
+}
+
+func (r *Report) finish() {
+	r.StableLatencies, r.LostLatencies = quantiles(r.stable), quantiles(r.lost)
+	slices.SortStableFunc(r.WorstStale, func(a, b Staleness) int { return cmp.Compare(b.Latency, a.Latency) })
+	r.WorstStale = r.WorstStale[:min(len(r.WorstStale), 8)]
+	rank := map[string]int{Lost: 0, DirtyRead: 1, Unexpected: 2, Duplicate: 3}
+	slices.SortStableFunc(r.Anomalies, func(a, b checkers.Anomaly) int { return cmp.Compare(rank[a.Name], rank[b.Name]) })
+}
+
+func quantiles(ms []int64) *Latencies {
+	if len(ms) == 0 {
+		return nil
+	}
+	slices.Sort(ms)
+	at := func(q float64) int64 { return ms[min(len(ms)-1, int(q*float64(len(ms))))] }
+	return &Latencies{Min: at(0), P50: at(.5), P95: at(.95), P99: at(.99), Max: at(1)}
+}
+
+func (r Report) result(opts Options) checkers.Result {
+	anomalies := append(slices.Clone(r.Anomalies), r.FinalOnes...)
+	if opts.Linearizable {
+		anomalies = append(anomalies, r.StaleOnes...)
+	}
+	anomalies = anomalies[:min(len(anomalies), checkers.MaxAnomalies)]
+	switch {
+	case len(anomalies) > 0:
+		return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(r)
+	case r.Reads == 0:
+		return checkers.Unknownf("the set was never read: no read was ok").Detail(r)
+	case r.Stable == 0:
+		return checkers.Unknownf("no element was ever read: %d were added, %d acknowledged, and there were %d reads", r.Attempt, r.Acknowledged, r.Reads).Detail(r)
+	default:
+		return checkers.Result{}.Detail(r)
+	}
+}
+
+// note keeps an anomaly, the count-th of its name, if it can still be shown.
+func (r *Report) note(count int, a checkers.Anomaly) { note(&r.Anomalies, count, a) }
+
+func note(list *[]checkers.Anomaly, count int, a checkers.Anomaly) {
+	if count <= checkers.MaxAnomalies {
+		*list = append(*list, a)
+	}
+}
+
+func latency(list *[]int64, from, to int64) {
+	*list = append(*list, max(0, to-from)/1e6)
+}
+
+// describe names an element in a list.
+func describe(v history.Value) string { return fmt.Sprint(v) }
