@@ -1,0 +1,122 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// judge adds what there is to say about the queue to the report.
+func (q *queue) judge(r *Report, opts Options) {
+	r.Open += q.taken + q.drains
+	missing := 0
+	for i := range q.elements {
+		missing += max(0, q.elements[i].acks-len(q.elements[i].out))
+	}
+	excused := opts.AtMostOnce && (q.drains > 0 || missing <= q.taken)
+	for i := range q.elements {
+		e := &q.elements[i]
+		r.Attempt += e.attempts
+		r.Acknowledged += e.acks
+		q.outcome(r, e)
+		if lost := e.acks - len(e.out); lost > 0 && !excused {
+			q.lost(r, e, lost, opts)
+		}
+	}
+}
+
+// outcome says what is to be said about the times that an element came out.
+func (q *queue) outcome(r *Report, e *element) {
+	name := e.value.String()
+	out := len(e.out)
+	early := slices.IndexFunc(e.out, func(c history.Call) bool { return e.attempts > 0 && c.Complete.Index < e.first.Invoke.Index })
+	switch {
+	case out == 0:
+		return
+	case e.attempts == 0:
+		r.UnexpectedElements = append(r.UnexpectedElements, name)
+		r.Unexpected += out
+		q.note(r, r.Unexpected-out, Unexpected, q.describe(e.out[0], e)+", which nobody ever enqueued", e.out[0])
+		return
+	case e.possible == 0:
+		r.AbortedElements = append(r.AbortedElements, name)
+		r.Aborted += out
+		q.note(r, r.Aborted-out, Aborted, fmt.Sprintf("%s, but every enqueue of it failed, as that of process %v at %s, so it certainly was not in the queue",
+			q.describe(e.out[0], e), e.first.Invoke.Process, q.clock.At(e.first.Invoke)), e.first, e.out[0])
+		return
+	case early >= 0:
+		c := e.out[early]
+		r.PrematureElements = append(r.PrematureElements, name)
+		r.Premature++
+		q.note(r, r.Premature-1, Premature, fmt.Sprintf("%s and had it by %s, but its enqueue did not begin until %s", q.describe(c, e), q.clock.At(c.Complete), q.clock.At(e.first.Invoke)), c, e.first)
+	}
+	r.OK += min(out, e.possible)
+	if n := min(out, e.possible) - e.acks; n > 0 {
+		r.Recovered += n
+		r.RecoveredElements = append(r.RecoveredElements, name)
+	}
+	if n := out - e.possible; n > 0 {
+		q.duplicated(r, e, n)
+	}
+}
+
+func (q *queue) duplicated(r *Report, e *element, n int) {
+	r.DuplicatedElements = append(r.DuplicatedElements, e.value.String())
+	r.Duplicated += n
+	if len(r.Duplicates) == checkers.MaxAnomalies {
+		return
+	}
+	last := e.out[e.possible]
+	what := fmt.Sprintf("%v was enqueued by process %v at %s; %s, and %s", e.value, e.first.Invoke.Process, q.clock.At(e.first.Invoke), q.describe(e.out[0], e), q.describe(last, e)+" again")
+	if e.possible > 1 {
+		what = fmt.Sprintf("%v was enqueued %d times at most, and came out %d times; the last time, %s", e.value, e.possible, len(e.out), q.describe(last, e))
+	}
+	ops := indices(append([]history.Call{e.first}, e.out[:e.possible+1]...)...)
+	r.Duplicates = append(r.Duplicates, checkers.Anomaly{Name: Duplicated, Key: q.key, Ops: ops, Explanation: what})
+}
+
+func (q *queue) lost(r *Report, e *element, n int, opts Options) {
+	r.Lost += n
+	r.LostElements = append(r.LostElements, e.value.String())
+	calls := append([]history.Call{e.acked}, e.out...)
+	what := fmt.Sprintf("process %v enqueued %v at %s, acknowledged at %s, and it never came out", e.acked.Invoke.Process, e.value, q.clock.At(e.acked.Invoke), q.clock.At(e.acked.Complete))
+	if e.acks > 1 {
+		what = fmt.Sprintf("enqueues of %v were acknowledged %d times, the last at %s, but it came out %d times", e.value, e.acks, q.clock.At(e.acked.Complete), len(e.out))
+	}
+	if d := q.emptied; d.Invoke != nil && d.Invoke.Index > e.acked.Complete.Index && len(e.out) == 0 {
+		what += fmt.Sprintf("; process %v drained the queue at %s and did not get it", d.Invoke.Process, q.clock.At(d.Invoke))
+		calls = append(calls, d)
+	}
+	if opts.AtMostOnce && q.taken > 0 {
+		what += fmt.Sprintf("; the dequeues that never came back, %d, cannot have taken all that is missing", q.taken)
+	}
+	q.note(r, r.Lost-n, Lost, what, calls...)
+}
+
+// note keeps an anomaly of which there were some before.
+func (q *queue) note(r *Report, before int, name, what string, calls ...history.Call) {
+	if before < checkers.MaxAnomalies {
+		r.Anomalies = append(r.Anomalies, checkers.Anomaly{Name: name, Key: q.key, Ops: indices(calls...), Explanation: what})
+	}
+}
+
+// indices returns where calls were invoked, in order and once each.
+func indices(calls ...history.Call) []int {
+	var ops []int
+	for _, c := range calls {
+		ops = append(ops, c.Invoke.Index)
+	}
+	slices.Sort(ops)
+	return slices.Compact(ops)
+}
+
+// describe says how an element came out: "process 1 through n2 dequeued 7 at 3 ms".
+func (q *queue) describe(c history.Call, e *element) string {
+	at := ""
+	if c.Invoke.Node != "" {
+		at = " through " + c.Invoke.Node
+	}
+	return fmt.Sprintf("process %v%s %s %v at %s", c.Invoke.Process, at, map[bool]string{true: "dequeued", false: "drained"}[c.Invoke.F == "dequeue"], e.value, q.clock.At(c.Invoke))
+}

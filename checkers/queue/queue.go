@@ -1,0 +1,224 @@
+// Package queue judges queues that have to give back what was put in: is every
+// element that was acknowledged dequeued, and nothing that was never enqueued?
+//
+// Elements go in with enqueue, come out with dequeue, and all that is left comes
+// out as a list with drain, which ends a test. The order does not matter. What is
+// counted, element by element, are attempts to enqueue it, acknowledged ones,
+// and the times that it came out. These are the rules of Jepsen's total-queue.
+//
+//	lost               acknowledged more often than it came out
+//	unexpected         it came out, but nobody tried to enqueue it
+//	aborted-dequeue    it came out, although every enqueue of it failed
+//	premature-dequeue  it came out before any enqueue of it began
+//	duplicated         it came out more often than anybody tried to enqueue it
+//
+// Queues that deliver at least once may deliver twice, so duplicates only count
+// where the queue promises to deliver exactly once. Jepsen has no notion of an
+// element that comes out too early or although its enqueue failed: to it, an
+// attempt is an attempt, whenever it was made and whatever became of it.
+//
+// A dequeue that never came back is no delivery: a queue that is worth its name
+// delivers again what was not acknowledged. If it deletes elements when it hands
+// them out, say so with AtMostOnce: each such dequeue may then have taken one
+// element, and each such drain any number, and only what they cannot explain is
+// lost.
+//
+// A history with no acknowledged enqueue and no dequeue shows nothing and is
+// unknown. Linear time.
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Name is what the checker is called.
+const Name = "total-queue"
+
+// Names of the anomalies.
+const (
+	Lost       = "lost"
+	Unexpected = "unexpected"
+	Aborted    = "aborted-dequeue"
+	Premature  = "premature-dequeue"
+	Duplicated = "duplicated"
+)
+
+// Options say what the queue promises.
+type Options struct {
+	// ExactlyOnce makes duplicates invalid.
+	ExactlyOnce bool
+	// AtMostOnce lets dequeues and drains that never came back have taken
+	// elements. What they can explain is not lost.
+	AtMostOnce bool
+}
+
+// Report has the results of Jepsen's total-queue under their names. Everything
+// is counted as often as it happened. Elements are in the order of their first
+// appearance, once each.
+type Report struct {
+	Attempt      int `json:"attempt-count"`      // enqueues that were invoked
+	Acknowledged int `json:"acknowledged-count"` // enqueues that were ok
+	OK           int `json:"ok-count"`           // dequeues of what had been attempted, without duplicates
+	Unexpected   int `json:"unexpected-count"`
+	Aborted      int `json:"aborted-count"`
+	Premature    int `json:"premature-count"`
+	Duplicated   int `json:"duplicated-count"`
+	Lost         int `json:"lost-count"`
+	Recovered    int `json:"recovered-count"` // dequeues of what was not acknowledged
+	Open         int `json:"open-count"`      // dequeues that never came back
+
+	UnexpectedElements []string `json:"unexpected"`
+	AbortedElements    []string `json:"aborted"`
+	PrematureElements  []string `json:"premature"`
+	DuplicatedElements []string `json:"duplicated"`
+	LostElements       []string `json:"lost"`
+	RecoveredElements  []string `json:"recovered"`
+
+	Anomalies  []checkers.Anomaly `json:"-"` // at most MaxAnomalies of each name; none of duplicates
+	Duplicates []checkers.Anomaly `json:"-"` // at most MaxAnomalies
+}
+
+// New returns a checker of queues.
+func New(opts Options) checkers.Checker {
+	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
+		report, err := Check(h, opts)
+		if err != nil {
+			return checkers.Unknownf("%v", err)
+		}
+		return report.result(opts)
+	})
+}
+
+func (r Report) result(opts Options) checkers.Result {
+	anomalies := r.Anomalies
+	if opts.ExactlyOnce {
+		anomalies = append(anomalies[:len(anomalies):len(anomalies)], r.Duplicates...)
+	}
+	switch {
+	case len(anomalies) > 0:
+		return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies[:min(len(anomalies), checkers.MaxAnomalies)]}.Detail(r)
+	case r.Acknowledged == 0 && r.OK == 0:
+		return checkers.Unknownf("nothing went through the queue: none of %d enqueues was acknowledged, and nothing was dequeued", r.Attempt).Detail(r)
+	default:
+		return checkers.Result{}.Detail(r)
+	}
+}
+
+// element is what happened to an element.
+type element struct {
+	value    history.Value
+	attempts int
+	acks     int
+	possible int            // attempts that did not fail
+	first    history.Call   // the first attempt that did not fail, or else the first one
+	acked    history.Call   // the last acknowledged attempt
+	out      []history.Call // dequeues and drains that it came out of
+}
+
+// queue is one queue with all that was done to it.
+type queue struct {
+	key      string
+	clock    checkers.Clock
+	ids      intern.Table
+	elements []element    // by number
+	taken    int          // dequeues that never came back
+	drains   int          // drains that never came back
+	emptied  history.Call // the last drain that was ok
+}
+
+// Check judges the enqueues, dequeues and drains of h. Where operations have keys,
+// each key is a queue of its own, and the report is that of all of them together.
+// It is an error if a drain does not return a list.
+func Check(h *history.History, opts Options) (Report, error) {
+	r := Report{UnexpectedElements: []string{}, AbortedElements: []string{}, PrematureElements: []string{},
+		DuplicatedElements: []string{}, LostElements: []string{}, RecoveredElements: []string{}}
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return r, err
+	}
+	var keys intern.Table
+	var queues []*queue
+	for _, c := range calls {
+		k := keys.ID(c.Invoke.Key)
+		if int(k) == len(queues) {
+			queues = append(queues, &queue{key: checkers.KeyName(c.Invoke.Key), clock: checkers.ClockOf(calls)})
+		}
+		if err := queues[k].call(c); err != nil {
+			return r, err
+		}
+	}
+	for _, q := range queues {
+		q.judge(&r, opts)
+	}
+	return r, nil
+}
+
+// call takes in an operation. Operations of other names are ignored.
+func (q *queue) call(c history.Call) error {
+	ok := c.Type() == history.OK
+	switch c.Invoke.F {
+	case "enqueue":
+		q.element(c.Invoke.Value).enqueue(c)
+	case "dequeue":
+		if ok {
+			q.dequeue(c, c.Complete.Value)
+		} else if c.Type() == history.Info {
+			q.taken++
+		}
+	case "drain":
+		return q.drain(c)
+	}
+	return nil
+}
+
+func (q *queue) drain(c history.Call) error {
+	switch c.Type() {
+	case history.Info:
+		q.drains++
+	case history.OK:
+		if k := c.Complete.Value.Kind(); k != history.KindList && k != history.KindSet && !c.Complete.Value.IsNil() {
+			return fmt.Errorf("index %d: a drain has to return a list of elements, not %v; see what the client records", c.Complete.Index, c.Complete.Value)
+		}
+		for _, v := range c.Complete.Value.Elems() {
+			q.dequeue(c, v)
+		}
+		q.emptied = c
+	}
+	return nil
+}
+
+func (q *queue) element(v history.Value) *element {
+	id := q.ids.ID(v)
+	if int(id) == len(q.elements) {
+		q.elements = append(q.elements, element{value: v})
+	}
+	return &q.elements[id]
+}
+
+func (e *element) enqueue(c history.Call) {
+	e.attempts++
+	if e.attempts == 1 || e.possible == 0 && c.Type() != history.Fail {
+		e.first = c
+	}
+	if c.Type() != history.Fail {
+		e.possible++
+	}
+	if c.Type() == history.OK {
+		e.acks++
+		e.acked = c
+	}
+}
+
+// dequeue takes in that an element came out. Nil is what some clients return for
+// an empty queue.
+func (q *queue) dequeue(c history.Call, v history.Value) {
+	if !v.IsNil() {
+		e := q.element(v)
+		e.out = append(e.out, c)
+	}
+}

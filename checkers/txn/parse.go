@@ -1,0 +1,256 @@
+package txn
+
+import (
+	"fmt"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// none stands for a transaction, version or key that is not there.
+const none = -1
+
+// step is a micro-operation of a transaction.
+type step struct {
+	list  []history.Value // what a read of a list returned
+	key   int32
+	ver   int32 // the version that was written or read; none if it is not known
+	write bool
+}
+
+// txn is a transaction: one call, whose steps are a range of study.steps.
+type txn struct {
+	call   int32
+	lo, hi int32
+	typ    history.Type // OK, Fail or Info
+	seen   bool         // one of its writes was read, or it was ok: it happened
+}
+
+// version is what a write made of a key: for lists, the state that ends with
+// the element that was appended.
+type version struct {
+	key    int32
+	elem   int32 // its number in the key's table; none for the initial version
+	writer int32 // transaction; none if nobody wrote it
+	failed int32 // a transaction that failed and had tried to write it, or none
+	pos    int32 // lists: its place in the order of versions from 1 on, or 0
+	middle bool  // its writer wrote the key again in the same transaction
+}
+
+// object is what the transactions say about one key.
+type object struct {
+	elems   intern.Table
+	vers    []int32 // versions by number of the element
+	initial int32
+	longest []history.Value // lists: the longest that was read
+	reader  int32           // lists: by whom
+	states  []int32         // lists: the versions that its elements made
+	order   []int32         // lists: the same without repetitions
+	forked  bool            // lists: an incompatible order was found
+	clean   int             // lists: how many of its elements nothing is wrong with, plus one; 0 if that was not asked
+}
+
+// study is a history on the way from calls to a verdict.
+type study struct {
+	opts    Options
+	calls   []history.Call
+	txns    []txn
+	steps   []step
+	keys    intern.Table
+	objects []object
+	vers    []version
+	bare    bool // completions only: nobody knows when anything began
+
+	succ  relation // versions that come next
+	reads relation // transactions that read a version
+	links [][]link // linked registers: by key, what a version says it was built on
+	clock checkers.Clock
+
+	members []int32   // transactions of the cycle that is being explained, and of what proves it
+	outers  [][]outer // registers: by key, what transactions did
+
+	expect []expectation // lists: by key, of the transaction that is looked at
+
+	ok, okReads int
+	findings
+}
+
+// link says that a version names the one that it replaced.
+type link struct{ from, to int32 }
+
+// parse reads the transactions out of the calls.
+func (s *study) parse() error {
+	s.txns = make([]txn, 0, len(s.calls))
+	s.steps = make([]step, 0, 3*len(s.calls))
+	var last []lastWrite
+	for i := range s.calls {
+		c := &s.calls[i]
+		t := txn{call: int32(i), lo: int32(len(s.steps)), typ: c.Type()}
+		t.seen = t.typ == history.OK
+		value := c.Value()
+		if value.Kind() != history.KindList {
+			return fmt.Errorf("index %d: %s is not a transaction: want a list of micro-operations such as [[\"r\",\"x\",null]]", c.Invoke.Index, value)
+		}
+		s.txns = append(s.txns, t)
+		for _, m := range value.Elems() {
+			if err := s.micro(int32(len(s.txns)-1), m, &last); err != nil {
+				return err
+			}
+		}
+		s.txns[len(s.txns)-1].hi = int32(len(s.steps))
+		if t.typ == history.OK {
+			s.ok++
+		}
+	}
+	return s.backlinks()
+}
+
+// lastWrite is the version that a transaction wrote last to a key.
+type lastWrite struct{ txn, ver int32 }
+
+// micro reads one step of transaction t.
+func (s *study) micro(t int32, m history.Value, last *[]lastWrite) error {
+	parts := m.Elems()
+	c := &s.calls[s.txns[t].call]
+	if m.Kind() != history.KindList || len(parts) < 2 || len(parts) > 3 {
+		return fmt.Errorf("index %d: %s is not a micro-operation: want [function key value]", c.Invoke.Index, m)
+	}
+	write, err := s.opts.Workload.writes(parts[0].Text())
+	if err != nil {
+		return fmt.Errorf("index %d: %s: %w", c.Invoke.Index, m, err)
+	}
+	value := history.Nil
+	if len(parts) == 3 {
+		value = parts[2]
+	}
+	k := s.key(parts[1])
+	for len(*last) < len(s.objects) {
+		*last = append(*last, lastWrite{none, none})
+	}
+	if write {
+		return s.write(t, k, value, &(*last)[k])
+	}
+	return s.read(t, k, value)
+}
+
+// key numbers a key. Keys that JSON made strings are not those that were
+// integers: whoever mixes them has two keys.
+func (s *study) key(v history.Value) int32 {
+	k := s.keys.ID(v)
+	if int(k) == len(s.objects) {
+		s.objects = append(s.objects, object{initial: int32(len(s.vers)), reader: none})
+		s.vers = append(s.vers, version{key: k, elem: none, writer: none, failed: none})
+	}
+	return k
+}
+
+// version numbers what was, or would be, written to a key.
+func (s *study) version(k int32, v history.Value) int32 {
+	o := &s.objects[k]
+	e := o.elems.ID(v)
+	if int(e) == len(o.vers) {
+		o.vers = append(o.vers, int32(len(s.vers)))
+		s.vers = append(s.vers, version{key: k, elem: e, writer: none, failed: none})
+	}
+	return o.vers[e]
+}
+
+// write records a write. A value that is written to a key twice leaves open who
+// was read; only one of the attempts may have had a chance.
+func (s *study) write(t, k int32, value history.Value, last *lastWrite) error {
+	if value.IsNil() {
+		return fmt.Errorf("index %d: a write of nil to key %v cannot be told from the initial state", s.index(t), s.keys.Value(k))
+	}
+	v := s.version(k, value)
+	ver := &s.vers[v]
+	switch {
+	case s.txns[t].typ == history.Fail:
+		ver.failed = t
+	case ver.writer != none:
+		return fmt.Errorf("index %d: %v was written to key %v by index %d already: values have to be unique, or nobody can say which write was read",
+			s.index(t), value, s.keys.Value(k), s.index(ver.writer))
+	default:
+		ver.writer, ver.middle = t, false
+	}
+	if last.txn == t && (s.txns[t].typ != history.Fail || s.vers[last.ver].writer == none) {
+		s.vers[last.ver].middle = true
+	}
+	*last = lastWrite{t, v}
+	s.steps = append(s.steps, step{key: k, ver: v, write: true})
+	return nil
+}
+
+// read records a read. Those of transactions that are not ok show nothing: what
+// they returned, if anything, was never used.
+func (s *study) read(t, k int32, value history.Value) error {
+	st := step{key: k, ver: none}
+	if s.txns[t].typ == history.OK {
+		s.okReads++
+		if s.opts.Workload == ListAppend {
+			if value.Kind() != history.KindList && !value.IsNil() {
+				return fmt.Errorf("index %d: a read of key %v returned %s, which is not a list", s.index(t), s.keys.Value(k), value)
+			}
+			st.list = value.Elems()
+			if st.list == nil && !value.IsNil() {
+				st.list = []history.Value{}
+			}
+		} else if st.ver = s.objects[k].initial; !value.IsNil() {
+			st.ver = s.version(k, value)
+		}
+	}
+	s.steps = append(s.steps, st)
+	return nil
+}
+
+// index returns the index of a transaction's invocation.
+func (s *study) index(t int32) int { return s.calls[s.txns[t].call].Invoke.Index }
+
+// of returns the steps of a transaction.
+func (s *study) of(t int32) []step { return s.steps[s.txns[t].lo:s.txns[t].hi] }
+
+// live reports whether a transaction may have happened.
+func (s *study) live(t int32) bool { return t != none && s.txns[t].typ != history.Fail }
+
+// value returns what a version is known by.
+func (s *study) value(v int32) history.Value {
+	ver := s.vers[v]
+	if ver.elem == none {
+		return history.Nil
+	}
+	return s.objects[ver.key].elems.Value(ver.elem)
+}
+
+// backlinks reads what the values of linked registers say they were built on.
+func (s *study) backlinks() error {
+	if s.opts.Workload != LinkedRegister {
+		return nil
+	}
+	s.links = make([][]link, len(s.objects))
+	for k := range s.objects {
+		o := &s.objects[k]
+		byValue := new(intern.Table) // the value part of a version, without its link
+		var vers []int32
+		for _, v := range o.vers {
+			value := s.value(v)
+			if value.Kind() != history.KindMap || value.Get("value").IsNil() {
+				return fmt.Errorf("key %v: %s is not a linked value: want {\"value\": v, \"previous\": p}", s.keys.Value(int32(k)), value)
+			}
+			if id := byValue.ID(value.Get("value")); int(id) == len(vers) {
+				vers = append(vers, v)
+			}
+		}
+		for _, v := range o.vers {
+			from := o.initial
+			if p := s.value(v).Get("previous"); !p.IsNil() {
+				id, ok := byValue.Find(p)
+				if !ok {
+					continue
+				}
+				from = vers[id]
+			}
+			s.links[k] = append(s.links[k], link{from, v})
+		}
+	}
+	return nil
+}
