@@ -1,0 +1,62 @@
+// Command bench prints the figures that the README quotes, one to a line with
+// its unit and its goal.
+//
+// It measures in two ways. Whole runs are processes of the program, one for
+// each seed, pinned to one core: start, run, history on the disk, judgement,
+// result. Their wall time depends on what else the machine does, their time on
+// the processor hardly does, so both are shown. Everything else is a benchmark
+// of a package, run by `go test` and read back. Ratios of two checkers come from
+// one run over the same histories.
+//
+//	go run ./internal/bench -bin bin/ordeal
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+)
+
+// figure is a line of the table.
+type figure struct {
+	what  string
+	value string
+	unit  string
+	goal  string
+}
+
+func main() {
+	bin := flag.String("bin", "bin/ordeal", "the program to measure")
+	seeds := flag.Int("seeds", 20, "how many runs")
+	flag.Parse()
+	if err := bench(os.Stdout, *bin, *seeds); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(w io.Writer, bin string, seeds int) error {
+	runs, err := measureRuns(bin, seeds)
+	if err != nil {
+		return err
+	}
+	figures := summarize(runs)
+	for _, b := range benchmarks {
+		lines, err := b.run()
+		if err != nil {
+			return err
+		}
+		figures = append(figures, lines...)
+	}
+	return write(w, figures)
+}
+
+func write(w io.Writer, figures []figure) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range figures {
+		fmt.Fprintf(t, "%s\t%s %s\t%s\n", f.what, f.value, f.unit, f.goal)
+	}
+	return t.Flush()
+}
