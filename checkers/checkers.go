@@ -62,10 +62,11 @@ func Merge(verdicts ...Verdict) Verdict {
 
 // Anomaly is a proof that a history breaks a promise.
 type Anomaly struct {
-	Name        string `json:"name"`          // in the field's terms: "stale-read", "lost-write"
-	Explanation string `json:"explanation"`   // why the operations cannot be explained
-	Ops         []int  `json:"ops"`           // indices of their invocations: the fewest that prove it
-	Key         string `json:"key,omitempty"` // the object it happened to, where there are many
+	Name        string `json:"name"`            // in the field's terms: "stale-read", "lost-write"
+	Explanation string `json:"explanation"`     // why the operations cannot be explained
+	Ops         []int  `json:"ops"`             // indices of their invocations: the fewest that prove it
+	Key         string `json:"key,omitempty"`   // the object it happened to, where there are many
+	Edges       []Edge `json:"edges,omitempty"` // the steps of the proof, where it is one of order
 }
 
 // Result is what a checker has to say.
@@ -74,6 +75,10 @@ type Result struct {
 	Reason    string          `json:"reason,omitempty"` // why it is unknown
 	Anomalies []Anomaly       `json:"anomalies"`        // the first ones found, if invalid
 	Details   json.RawMessage `json:"details,omitempty"`
+
+	// Certify returns the evidence for an OK or an Invalid, if there can be any;
+	// see [Result.Claim].
+	Certify func() (Claim, error) `json:"-"`
 }
 
 // Checker judges histories. It is safe for concurrent use.
