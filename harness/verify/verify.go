@@ -15,6 +15,7 @@
 // say so, one for each family:
 //
 //	linear.go   linearizable: an order of the operations; or a proof that there is none
+//	elements.go set, set-full, unique-ids: nothing; or operations that show an anomaly
 //
 // Operations are named by the index of their invocation. An operation is before
 // another in real time if it was completed before the other was invoked, by the
@@ -42,6 +43,9 @@ type Certificate struct {
 	Format int               `json:"certificate"`
 	Digest string            `json:"digest"`
 	Claims []json.RawMessage `json:"claims"`
+	// Without names the checkers that had a say in the verdict and have no
+	// evidence: what they found is not confirmed by this certificate.
+	Without []string `json:"without,omitempty"`
 }
 
 // Confirmed is a claim that was found to be true.
@@ -117,6 +121,9 @@ const (
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
 	"linearizable": linearizable,
+	"set":          setAtEnd,
+	"set-full":     setFull,
+	"unique-ids":   uniqueIDs,
 }
 
 // claim is what has to be confirmed, with the history it is about.

@@ -1,0 +1,275 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Sets, to which elements are added and that are read as a whole, and unique
+// identifiers.
+//
+// In set-full an element is known as soon as an add of it was ok or a read that
+// has it came back. A read that began after that has to have it, if it is the last
+// read to begin, if it is final, and always with the parameter linearizable. In
+// set there is one read, the last to come back, and it has to have every element
+// of which an add was ok, whenever that was. A read has an element once, and only
+// if an add of it that did not fail was invoked before the read came back.
+//
+//	lost, stale-read  the add, maybe an earlier read that has it, and the read
+//	duplicate         the add and the read
+//	dirty-read        the add and the read, and every add of the element failed
+//	unexpected        the read and, if there is one, the first add of an element that
+//	                  the read has and that was not invoked early enough
+//
+// In unique-ids, no two generates that were ok have got the same.
+//
+//	duplicate  the two generates
+
+// members is a set.
+type members struct {
+	name      numbers
+	elements  []element
+	reads     []*op // those to be judged, in the order of their invocations
+	last      *op   // the one that is the last
+	full      bool  // it is a set-full
+	strict    bool  // it is linearizable
+	knownThen []int // when elements became known, sorted
+}
+
+// element says when an element was first tried to be added, when so by an add that
+// did not fail, and when it became known.
+type element struct{ tried, begun, known int }
+
+func setFull(c *claim) error {
+	on, err := c.flags("linearizable")
+	if err != nil {
+		return err
+	}
+	return c.decide(func(ops []*op) (subject, error) { return newMembers(ops, true, on["linearizable"]) })
+}
+
+func setAtEnd(c *claim) error {
+	if _, err := c.flags(); err != nil {
+		return err
+	}
+	return c.decide(func(ops []*op) (subject, error) { return newMembers(ops, false, false) })
+}
+
+func newMembers(ops []*op, full, strict bool) (*members, error) {
+	m := &members{full: full, strict: strict}
+	for _, o := range ops {
+		switch {
+		case o.Invoke.F == "add":
+			m.name = append(m.name, o.Invoke.Value)
+		case o.Invoke.F == "read" && o.happened() && !o.Complete.Value.IsAbsent():
+			m.reads = append(m.reads, o)
+			if m.last == nil || full || o.res > m.last.res {
+				m.last = o
+			}
+			if _, err := listed(o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	m.name = m.name.sorted()
+	m.elements = slices.Repeat([]element{{never, never, never}}, len(m.name))
+	for _, o := range ops {
+		if o.Invoke.F == "add" {
+			m.added(o)
+		}
+	}
+	if !full && m.last != nil {
+		m.reads = []*op{m.last}
+	}
+	for _, o := range m.reads {
+		m.seen(o)
+	}
+	for _, e := range m.elements {
+		m.knownThen = append(m.knownThen, e.known)
+	}
+	slices.Sort(m.knownThen)
+	return m, nil
+}
+
+func (m *members) added(o *op) {
+	i, _ := m.name.of(o.Invoke.Value)
+	e := &m.elements[i]
+	e.tried = min(e.tried, o.inv)
+	if !o.failed() {
+		e.begun = min(e.begun, o.inv)
+	}
+	if o.happened() {
+		e.known = min(e.known, o.res)
+	}
+}
+
+// seen makes known what a read has.
+func (m *members) seen(o *op) {
+	if !m.full {
+		return
+	}
+	for _, v := range o.Complete.Value.Elems() {
+		if i, ok := m.name.of(v); ok {
+			m.elements[i].known = min(m.elements[i].known, o.res)
+		}
+	}
+}
+
+// deadline says until when an element must have become known so that a read has
+// to have it.
+func (m *members) deadline(o *op) int {
+	switch {
+	case !m.full:
+		return never
+	case m.strict || o.Invoke.Final || o == m.last:
+		return o.inv
+	default:
+		return 0
+	}
+}
+
+func (m *members) holds() (int, error) {
+	judged := 0
+	last := make([]int, len(m.elements)) // the last read that had it, from 1
+	for n, o := range m.reads {
+		have, deadline := 0, m.deadline(o)
+		for _, v := range o.Complete.Value.Elems() {
+			i, ok := m.name.of(v)
+			switch {
+			case !ok || m.elements[i].begun > o.res:
+				return 0, fmt.Errorf("index %d has %v, which nobody can have added by then", o.Complete.Index, v)
+			case last[i] == n+1:
+				return 0, fmt.Errorf("index %d has %v twice", o.Complete.Index, v)
+			case m.elements[i].known < deadline:
+				have++
+			}
+			last[i] = n + 1
+			judged = 1
+		}
+		if owed, _ := slices.BinarySearch(m.knownThen, deadline); have < owed {
+			return 0, fmt.Errorf("index %d has %d of the %d elements that it has to have", o.Complete.Index, have, owed)
+		}
+	}
+	if !m.full {
+		judged = len(m.reads)
+	}
+	return judged, nil
+}
+
+// times says how often a read has an element.
+func times(o *op, v history.Value) (n int) {
+	for _, e := range o.Complete.Value.Elems() {
+		if e.Equal(v) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *members) shows(anomaly string, ops []*op) error {
+	if anomaly == "unexpected" {
+		return m.unexpected(ops)
+	}
+	var adds, reads []*op
+	for _, o := range ops {
+		switch {
+		case o.Invoke.F == "add":
+			adds = append(adds, o)
+		case o.Invoke.F == "read" && o.happened():
+			reads = append(reads, o)
+		}
+	}
+	if len(adds) != 1 || len(reads) == 0 || len(reads) > 2 || len(ops) != 1+len(reads) || !slices.Contains(m.reads, reads[len(reads)-1]) {
+		return unknown(anomaly, ops)
+	}
+	v, read := adds[0].Invoke.Value, reads[len(reads)-1]
+	i, _ := m.name.of(v)
+	switch {
+	case (anomaly == "lost" || anomaly == "stale-read") && times(read, v) == 0:
+		return m.missing(anomaly, adds[0], reads)
+	case anomaly == "duplicate" && len(ops) == 2 && times(read, v) > 1:
+		return nil
+	case anomaly == "dirty-read" && len(ops) == 2 && times(read, v) > 0 && m.elements[i].begun == never:
+		return nil
+	default:
+		return fmt.Errorf("%v and index %d do not show %q", v, read.Invoke.Index, anomaly)
+	}
+}
+
+// missing confirms that a read lacks an element that was known before it began,
+// and that it matters. A lost element is missing from the last read; a stale one
+// may have come back.
+func (m *members) missing(anomaly string, add *op, reads []*op) error {
+	v, read := add.Invoke.Value, reads[len(reads)-1]
+	known := add.happened() && (!m.full || add.before(read))
+	if len(reads) == 2 {
+		known = m.full && times(reads[0], v) > 0 && reads[0].before(read)
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("%v was not known when index %d was invoked", v, read.Invoke.Index)
+	case m.deadline(read) == 0 || anomaly == "lost" && read != m.last || anomaly == "stale-read" && !m.full:
+		return fmt.Errorf("index %d is a read that may lack %v", read.Invoke.Index, v)
+	default:
+		return nil
+	}
+}
+
+// unexpected confirms that a read has an element that nobody tried to add, or not
+// before the read came back.
+func (m *members) unexpected(ops []*op) error {
+	for n, o := range ops {
+		if len(ops) > 2 || !slices.Contains(m.reads, o) {
+			continue
+		}
+		for _, v := range o.Complete.Value.Elems() {
+			i, ok := m.name.of(v)
+			switch {
+			case !ok && len(ops) == 1:
+				return nil
+			case ok && len(ops) == 2 && o.res < m.elements[i].begun && ops[1-n].Invoke.F == "add" && ops[1-n].Invoke.Value.Equal(v):
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("every element that was read had been added by then")
+}
+
+// identifiers are what generates got that were ok.
+type identifiers []*op
+
+func uniqueIDs(c *claim) error {
+	if _, err := c.flags(); err != nil {
+		return err
+	}
+	return c.decide(func(ops []*op) (subject, error) {
+		var got identifiers
+		for _, o := range ops {
+			if o.Invoke.F == "generate" && o.happened() {
+				got = append(got, o)
+			}
+		}
+		return got, nil
+	})
+}
+
+func (got identifiers) holds() (int, error) {
+	sorted := slices.Clone(got)
+	slices.SortFunc(sorted, func(a, b *op) int { return a.Complete.Value.Compare(b.Complete.Value) })
+	for i := 1; i < len(sorted); i++ {
+		if a, b := sorted[i-1], sorted[i]; a.Complete.Value.Equal(b.Complete.Value) {
+			return 0, fmt.Errorf("index %d and index %d both got %v", a.Complete.Index, b.Complete.Index, b.Complete.Value)
+		}
+	}
+	return len(got), nil
+}
+
+func (got identifiers) shows(anomaly string, ops []*op) error {
+	if anomaly != "duplicate" || len(ops) != 2 || !slices.Contains(got, ops[0]) || !slices.Contains(got, ops[1]) ||
+		!ops[0].Complete.Value.Equal(ops[1].Complete.Value) {
+		return fmt.Errorf("these are not two generates that got the same")
+	}
+	return nil
+}
