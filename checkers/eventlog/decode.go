@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,11 @@ import (
 // judge is a history, decoded, with what follows from it.
 type judge struct {
 	Report
+	ctx        context.Context
+	opts       Options
+	subscribed bool // somebody subscribed
+	assigns    bool // the history records what was assigned
+
 	clock checkers.Clock
 	txns  []txn
 	raw   intern.Table // of keys as they are recorded
@@ -25,11 +31,12 @@ type judge struct {
 // txn is an operation that sends, polls, or changes what is polled.
 type txn struct {
 	history.Call
-	sends  []message
-	polls  []message
-	keys   []int32 // of assign and subscribe
-	empty  []int32 // keys that a poll returned no messages for
-	commit bool    // what it sent certainly took effect
+	sends []message
+	polls []message
+	keys  []int32 // of assign and subscribe
+	empty []int32 // keys that a poll returned no messages for
+	extra
+	commit bool // what it sent certainly took effect
 }
 
 // message is a value that was sent or polled.
@@ -47,6 +54,7 @@ type partition struct {
 	slots   []slot  // by number of offset
 	rank    []int32 // of slots that hold something, by number: their place in the log
 	log     []int32 // slots that hold something, in the order of their offsets
+	stays   []int32 // by place, how many before it have to stay; nil without compaction
 }
 
 // about is what is known of a value.
@@ -54,8 +62,9 @@ type about struct {
 	writer      int32 // the last operation that sent it, plus one
 	reader      int32 // the first operation that polled it and was ok, plus one
 	witness     int32 // the first operation that polled it at all, plus one
-	acked       bool  // some operation that sent it was ok
+	acked       int32 // the first operation that sent it and was ok, plus one
 	maybe       bool  // some operation that sent it did not fail
+	gone        bool  // compaction may have removed it
 	slots       int32 // how many offsets it is at
 	first, last int32 // places in the log, if slots > 0
 }
@@ -71,23 +80,26 @@ type held struct{ value, txn int32 }
 
 // decode takes in all operations.
 func (j *judge) decode(calls []history.Call) error {
-	for _, c := range calls {
+	for i, c := range calls {
 		t := txn{Call: c}
-		var err error
+		err := j.stop(i)
 		switch c.Invoke.F {
 		case "assign", "subscribe":
 			j.subscribed = j.subscribed || c.Invoke.F == "subscribe"
 			for _, k := range c.Value().Elems() {
 				t.keys = append(t.keys, j.key(k))
 			}
-		case "send", "poll", "txn":
-			err = j.micro(&t)
+		case "send", "poll", "txn", "rebalance", "commit", "init":
+			if err == nil {
+				err = j.micro(&t)
+			}
 		default:
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		t.at = int32(len(j.txns))
 		j.txns = append(j.txns, t)
 	}
 	return nil
@@ -115,6 +127,7 @@ func (j *judge) micro(t *txn) error {
 			if err := j.polled(t, op, parts[1].Elems()); err != nil {
 				return err
 			}
+		case len(parts) == 2 && parts[1].Kind() == history.KindMap && j.more(t, parts[0].Text(), parts[1]):
 		default:
 			return malformed(op, m)
 		}
@@ -126,11 +139,19 @@ func (j *judge) micro(t *txn) error {
 	return nil
 }
 
+// stop returns an error if the time is over. It looks from time to time.
+func (j *judge) stop(i int) error {
+	if i%1024 != 0 || j.ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("stopped: %w", context.Cause(j.ctx))
+}
+
 // maxCauses is how many causes are told apart.
 const maxCauses = 100
 
 func malformed(op *history.Op, v history.Value) error {
-	return fmt.Errorf("index %d: the value of %s has to be a list of [\"send\", key, value], [\"send\", key, [offset, value]], [\"poll\"] and [\"poll\", {key: [[offset, value], …]}], but it has %v",
+	return fmt.Errorf("index %d: the value of %s has to be a list of [\"send\", key, value], [\"send\", key, [offset, value]], [\"poll\"], [\"poll\", {key: [[offset, value], …]}] and what the package doc of eventlog lists beyond these, but it has %v",
 		op.Index, op.F, v)
 }
 

@@ -12,6 +12,19 @@
 //
 // and assign and subscribe, whose values are lists of keys, say what a process polls
 // from then on. These are the operations of Jepsen's Kafka test, and so are the rules.
+// Four more micro-operations are for what Jepsen leaves out. They stand among the
+// others, or in operations of their own that are called rebalance, commit and init:
+//
+//	["assigned", {"group": g, "generation": n, "member": m, "keys": [key, …]}]
+//	                       the process owns these keys of the group, and no others, from
+//	                       now on; it begins to poll them anew
+//	["revoked", …]         it owns none any more
+//	["commit", {key: offset, …}]   all messages of the group below the offsets are done
+//	["init", {"id": t, "epoch": n}]   it sends as the producer t from now on
+//
+// All fields but keys, id and epoch may be left out: the group is then "", the member
+// the process, and nothing is known of generations.
+//
 // From all polls, and all sends that certainly took effect, follows for each key
 // what is at which offset. Gaps between offsets mean nothing: transactions leave
 // markers in them. Compared with that order are
@@ -31,19 +44,32 @@
 //	int-send-skip          something of others lies between what one operation sent
 //	G0, G1c                transactions that are each before the other, by what
 //	                       they sent (G0) and polled (G1c)
-//	G0-realtime, G1c-realtime    the same, where one of them was over before
-//	                       another began: polled before it was sent
+//	G-single, G2           the same with one, or more, that polled up to what another
+//	                       sent (see Options.RWDeps)
+//	G0-realtime, G1c-realtime, G-single-realtime, G2-realtime    the same, where one
+//	                       of them was over before another began
+//
+// and beyond Jepsen's rules
+//
+//	truncation             an offset was used again after it was acknowledged
+//	torn-transaction       a part of a transaction was polled, the rest passed over
+//	double-assignment      a key belonged to two members of a group, in one generation
+//	                       or, where these are not known, at one time
+//	commit-ahead           an offset was committed, but nobody of the group had polled
+//	                       some message below it
+//	zombie-write           sent under an epoch after a newer one had begun
+//	zombie-commit          committed in a generation after a newer one had begun
 //
 // An info operation that sent something counts as soon as a value of it was polled.
-// Then everything it sent has to be there: a transaction that is torn, with only a
-// part of it visible, shows as a lost write of the rest.
+// Then everything it sent has to be there.
 //
-// Not everything is forbidden: see [Options]. Jepsen knows of rebalances from the
-// clients' logs; the history has none, so a process that subscribed instead of being
-// assigned may skip and repeat between polls.
+// Not everything is forbidden: see [Options]. A process that subscribed instead of
+// being assigned may skip and repeat between polls, unless the history says when it
+// was assigned what.
 //
 // A history in which nothing was sent or polled with success is unknown. The time is
-// that of sorting the offsets.
+// that of sorting the offsets. A certificate says that a history meets the definition
+// "log"; for an ok, it holds an order of the operations that no edge contradicts.
 package eventlog
 
 import (
@@ -51,6 +77,7 @@ import (
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/core"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
@@ -77,12 +104,23 @@ const (
 	G1c                 = "G1c"
 	G0Realtime          = "G0-realtime"
 	G1cRealtime         = "G1c-realtime"
+	GSingle             = "G-single"
+	G2                  = "G2"
+	GSingleRealtime     = "G-single-realtime"
+	G2Realtime          = "G2-realtime"
+	Truncation          = "truncation"
+	TornTransaction     = "torn-transaction"
+	DoubleAssignment    = "double-assignment"
+	CommitAhead         = "commit-ahead"
+	ZombieWrite         = "zombie-write"
+	ZombieCommit        = "zombie-commit"
 )
 
 // order is the order in which anomalies are shown: the gravest first.
 var order = []string{
-	InconsistentOffsets, LostWrite, G1a, ThinAirRead, Duplicate, PrecommittedRead, NonmonotonicSend, IntNonmonotonicSend,
-	NonmonotonicPoll, IntNonmonotonicPoll, PollSkip, IntPollSkip, G1c, G1cRealtime, Unseen, G0, G0Realtime, IntSendSkip,
+	Truncation, InconsistentOffsets, TornTransaction, LostWrite, G1a, ThinAirRead, Duplicate, PrecommittedRead, NonmonotonicSend, IntNonmonotonicSend,
+	NonmonotonicPoll, IntNonmonotonicPoll, PollSkip, IntPollSkip, DoubleAssignment, ZombieWrite, ZombieCommit, CommitAhead,
+	G1c, G1cRealtime, GSingle, GSingleRealtime, G2, G2Realtime, Unseen, G0, G0Realtime, IntSendSkip,
 }
 
 // maxShown is how many errors of a type go into the details of a result.
@@ -93,11 +131,19 @@ type Options struct {
 	// SubVia is "assign" or "subscribe", the way in which processes get the keys that
 	// they poll (sub-via). Those that subscribe lose them to others at any time, so
 	// poll-skip and nonmonotonic-poll are allowed. Empty is "subscribe" if the
-	// history has any such operation.
+	// history has any such operation and does not record what was assigned.
 	SubVia string
 	// WWDeps makes the order of what transactions sent part of the order between
 	// them (ww-deps). Logs do not isolate writes, so G1c and G1c-realtime are allowed then.
 	WWDeps bool
+	// RWDeps says that a poll returns everything that is there, so that one that did
+	// not get what comes next in the log was before that (rw-deps). Kafka's polls
+	// promise no such thing.
+	RWDeps bool
+	// Compaction says that of messages with the same record key only the last has to
+	// stay (compaction). The values are then maps {"key": record key, "value": …}, and
+	// one whose value is nil, a tombstone, may go too.
+	Compaction bool
 	// Allow names more types of errors that are allowed. Those that always are:
 	// int-send-skip, G0 and G0-realtime.
 	Allow []string
@@ -112,7 +158,7 @@ func (o Options) allows(typ string, subscribed bool) bool {
 		if o.SubVia == "subscribe" || o.SubVia == "" && subscribed {
 			return true
 		}
-	case G1c, G1cRealtime:
+	case G1c, G1cRealtime, GSingle, GSingleRealtime, G2, G2Realtime:
 		if o.WWDeps {
 			return true
 		}
@@ -145,18 +191,18 @@ type Report struct {
 	UnseenCount      map[string]int     `json:"unseen"`          // by key: acknowledged, and never polled
 	Sent             int                `json:"send-count"`      // messages that were acknowledged
 	Polled           int                `json:"poll-count"`      // messages that came back
-
-	subscribed bool
 }
 
 // New returns a checker of logs.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		j, err := reduced(ctx, h, opts)
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
-		return report.result()
+		result := j.result()
+		result.Certify = func() (checkers.Claim, error) { return j.claim(opts, result) }
+		return result
 	})
 }
 
@@ -179,27 +225,67 @@ func (r Report) result() checkers.Result {
 // Check judges the operations of h. It is an error if a value is not what the
 // package says it has to be.
 func Check(h *history.History, opts Options) (Report, error) {
-	r := Report{ErrorTypes: []string{}, BadErrorTypes: []string{}, InfoTxnCauses: []string{}, Errors: map[string]*Errors{}, UnseenCount: map[string]int{}}
+	j, err := reduced(context.Background(), h, opts)
+	return j.Report, err
+}
+
+// reduced checks h, and leaves only those operations in each anomaly without which
+// it would not be one.
+func reduced(ctx context.Context, h *history.History, opts Options) (*judge, error) {
+	j, err := check(ctx, h, opts)
+	if err != nil {
+		return j, err
+	}
+	calls := make([]history.Call, len(j.txns))
+	for i := range j.txns {
+		calls[i] = j.txns[i].Call
+	}
+	cutter := core.New(calls)
+	for _, e := range j.Errors {
+		for i := range e.Errs {
+			if len(e.Errs[i].Edges) > 1 {
+				continue // of a cycle every edge is needed
+			}
+			cutter.Cut(&e.Errs[i], func(h *history.History) []checkers.Anomaly {
+				some, err := check(ctx, h, opts)
+				if e := some.Errors[e.Errs[i].Name]; err == nil && e != nil {
+					return e.Errs
+				}
+				return nil
+			})
+		}
+	}
+	return j, nil
+}
+
+func check(ctx context.Context, h *history.History, opts Options) (*judge, error) {
+	j := &judge{ctx: ctx, opts: opts, names: map[string]int32{}}
+	j.Report = Report{ErrorTypes: []string{}, BadErrorTypes: []string{}, InfoTxnCauses: []string{}, Errors: map[string]*Errors{}, UnseenCount: map[string]int{}}
 	calls, err := checkers.Paired(h)
 	if err != nil {
-		return r, err
+		return j, err
 	}
-	j := &judge{Report: r, clock: checkers.ClockOf(calls), names: map[string]int32{}}
+	j.clock = checkers.ClockOf(calls)
 	if err := j.decode(calls); err != nil {
-		return r, err
+		return j, err
 	}
 	j.place()
-	j.judge(opts)
+	if opts.Compaction {
+		j.compact()
+	}
+	if err := j.judge(opts); err != nil {
+		return j, err
+	}
 	for _, typ := range order {
 		if j.Errors[typ] == nil {
 			continue
 		}
 		j.ErrorTypes = append(j.ErrorTypes, typ)
-		if !opts.allows(typ, j.subscribed) {
+		if !opts.allows(typ, j.subscribed && !j.assigns) {
 			j.BadErrorTypes = append(j.BadErrorTypes, typ)
 		}
 	}
-	return j.Report, nil
+	return j, nil
 }
 
 // note counts an error, and keeps the first ones.

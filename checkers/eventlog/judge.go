@@ -2,24 +2,34 @@ package eventlog
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
-// judge looks for everything that can be wrong.
-func (j *judge) judge(opts Options) {
+// judge looks for everything that can be wrong. It fails if the time is over.
+func (j *judge) judge(opts Options) error {
 	for k := range j.keys {
 		j.offsets(int32(k))
 		j.values(int32(k))
 	}
+	j.torn()
 	for i := range j.txns {
+		if err := j.stop(i); err != nil {
+			return err
+		}
 		j.within(&j.txns[i])
 		j.own(&j.txns[i])
 	}
-	j.between()
-	j.cycles(opts)
-	j.lag()
+	if err := j.between(); err != nil {
+		return err
+	}
+	j.groups()
+	if err := j.cycles(opts); err != nil {
+		return err
+	}
+	return j.lag()
 }
 
 // offsets looks at what is at each offset of a log.
@@ -30,6 +40,7 @@ func (j *judge) offsets(k int32) {
 		if len(s.held) < 2 {
 			continue
 		}
+		j.truncated(k, s)
 		a, b := s.held[0], s.held[1]
 		j.note(InconsistentOffsets, func() checkers.Anomaly {
 			return j.anomaly(k, fmt.Sprintf("offset %d holds two values: %s, but %s", s.offset, j.showed(k, a), j.showed(k, b)), a.txn, b.txn)
@@ -69,16 +80,16 @@ func (j *judge) values(k int32) {
 				t := &j.txns[a.witness-1]
 				return j.anomaly(k, fmt.Sprintf("process %v polled %v at %s, which nobody sent", t.Invoke.Process, j.value(m), j.clock.At(t.Invoke)), a.witness-1)
 			})
-		case a.reader == 0 && a.slots > 0 && a.last <= bound && a.writer > 0 && j.txns[a.writer-1].commit:
+		case a.reader == 0 && a.slots > 0 && a.last <= bound && a.writer > 0 && j.txns[a.writer-1].commit && !a.gone:
 			j.lost(m, newest)
 		}
 		if a.slots > 1 {
 			j.duplicate(m)
 		}
-		if a.acked && a.reader == 0 {
+		if a.acked > 0 && a.reader == 0 && !a.gone {
 			j.UnseenCount[p.name]++
 			j.note(Unseen, func() checkers.Anomaly {
-				return j.anomaly(k, fmt.Sprintf("%s, and it was acknowledged, but no poll ever returned it", j.sender(m)), a.writer-1)
+				return j.anomaly(k, fmt.Sprintf("%s, and it was acknowledged, but no poll ever returned it", j.sender(m)), a.acked-1)
 			})
 		}
 	}
@@ -89,11 +100,14 @@ func (j *judge) lost(m, newest message) {
 	a, n := &p.about[m.value], &p.about[newest.value]
 	j.note(LostWrite, func() checkers.Anomaly {
 		how := "and it was acknowledged"
-		if !a.acked {
+		ops := append(j.shown(p, a.last), a.writer-1, n.reader-1)
+		if a.acked == 0 {
 			how = "and something else that it sent was polled"
+			ops = append(ops, j.proof(&j.txns[a.writer-1]))
 		}
+		ops = append(append(ops, j.shown(p, n.first)...), j.shown(p, n.last)...)
 		return j.anomaly(m.key, fmt.Sprintf("%s, %s, at offset %d; %s, which is at offset %d, but nobody ever polled %v",
-			j.sender(m), how, p.slots[p.log[a.last]].offset, j.got(newest), p.slots[p.log[n.first]].offset, j.value(m)), a.writer-1, n.reader-1)
+			j.sender(m), how, p.slots[p.log[a.last]].offset, j.got(newest), p.slots[p.log[n.first]].offset, j.value(m)), ops...)
 	})
 }
 
@@ -117,7 +131,9 @@ func (j *judge) duplicate(m message) {
 
 // within looks at the polls and the sends of one operation.
 func (j *judge) within(t *txn) {
-	j.neighbours(t, t.polls, IntPollSkip, IntNonmonotonicPoll, "polled")
+	if len(t.grants) == 0 {
+		j.neighbours(t, t.polls, IntPollSkip, IntNonmonotonicPoll, "polled")
+	}
 	j.neighbours(t, t.sends, IntSendSkip, IntNonmonotonicSend, "sent")
 }
 
@@ -157,7 +173,7 @@ func (j *judge) compare(a, b message, skip, back, verb string, first, second *tx
 	if own < 1 || last < 1 {
 		j.note(back, func() checkers.Anomaly {
 			return j.pair(a.key, fmt.Sprintf("%s %s, and %s %s, which is not after it in the log",
-				j.did(first, verb), j.at(a, own >= 1), j.then(first, second), j.at(b, own >= 1)), first, second)
+				j.did(first, verb), j.at(a, own >= 1), j.then(first, second), j.at(b, own >= 1)), append(j.places(a, b, own >= 1), first, second)...)
 		})
 	}
 }
@@ -168,9 +184,39 @@ func (j *judge) skipped(a, b message, verb string, byLast bool, first, second *t
 	if byLast {
 		_, place = p.places(a)
 	}
-	between := p.slots[p.log[place+1]]
+	for place++; p.stays != nil && p.stays[place+1] == p.stays[place]; place++ {
+		continue
+	}
+	between := p.slots[p.log[place]]
 	return j.pair(a.key, fmt.Sprintf("%s %s, and %s %s, but %v is at offset %d between them",
-		j.did(first, verb), j.at(a, byLast), j.then(first, second), j.at(b, byLast), p.values.Value(between.held[0].value), between.offset), first, second, &j.txns[between.held[0].txn])
+		j.did(first, verb), j.at(a, byLast), j.then(first, second), j.at(b, byLast), p.values.Value(between.held[0].value), between.offset), append(append(j.places(a, b, byLast), j.pick(j.shown(p, place))...), first, second)...)
+}
+
+// places returns the operations that show where two messages are, if these do not
+// say so themselves.
+func (j *judge) places(a, b message, byLast bool) []*txn {
+	var txns []int32
+	for _, m := range []message{a, b} {
+		p := j.keys[m.key]
+		own, last := p.places(m)
+		if byLast {
+			own = last
+		}
+		if m.slot < 0 || p.rank[m.slot] != own || len(p.slots[m.slot].held) == 0 {
+			txns = append(txns, j.shown(p, own)...)
+		} else if h := p.slots[m.slot].held; !slices.ContainsFunc(h, func(h held) bool { return h.value == m.value }) {
+			txns = append(txns, h[0].txn)
+		}
+	}
+	return j.pick(txns)
+}
+
+func (j *judge) pick(txns []int32) []*txn {
+	var list []*txn
+	for _, t := range txns {
+		list = append(list, &j.txns[t])
+	}
+	return list
 }
 
 // at says where a message is: "7 at offset 3".
@@ -222,9 +268,12 @@ type position struct {
 
 // between compares what each process polled and sent with what it did before. What
 // it was assigned or subscribed to replaces the keys that it has a position in.
-func (j *judge) between() {
+func (j *judge) between() error {
 	polls, sends := map[history.Process]map[int32]position{}, map[history.Process]map[int32]position{}
 	for i := range j.txns {
+		if err := j.stop(i); err != nil {
+			return err
+		}
 		t := &j.txns[i]
 		p := t.Invoke.Process
 		if polls[p] == nil {
@@ -236,11 +285,15 @@ func (j *judge) between() {
 			}
 			continue
 		}
+		if len(t.grants) > 0 {
+			clear(polls[p])
+		}
 		j.follow(t, t.polls, polls[p], t.Type() == history.OK, PollSkip, NonmonotonicPoll, "polled")
 		if t.Type() != history.Fail {
 			j.follow(t, t.sends, sends[p], true, "", NonmonotonicSend, "sent")
 		}
 	}
+	return nil
 }
 
 // only returns the positions in the given keys.

@@ -13,7 +13,7 @@ type known struct{ offset, time int64 }
 // lag finds the poll that was furthest behind, as conservatively as Jepsen: a log
 // is newer than what a process has from the moment that some operation that saw a
 // higher offset came back, and the poll may have looked as early as it began.
-func (j *judge) lag() {
+func (j *judge) lag() error {
 	records := make([][]known, len(j.keys))
 	events := j.events()
 	for _, e := range events {
@@ -28,11 +28,15 @@ func (j *judge) lag() {
 		})
 	}
 	at := map[history.Process]map[int32]int64{}
-	for _, e := range events {
+	for i, e := range events {
+		if err := j.stop(i); err != nil {
+			return err
+		}
 		if t := &j.txns[e.Call]; e.End && t.Type() == history.OK {
 			j.behind(t, at, records)
 		}
 	}
+	return nil
 }
 
 // events returns the beginnings and ends of the operations.
@@ -75,7 +79,7 @@ func (j *judge) behind(t *txn, at map[history.Process]map[int32]int64, records [
 	case "subscribe":
 		at[p] = nil
 		return
-	case "send":
+	case "send", "rebalance", "commit", "init":
 		return
 	}
 	if has == nil {

@@ -59,7 +59,9 @@ func ours(r Report, theirs map[string]int) map[string]int {
 	if found[G1a] > 0 && theirs[G1a] > 0 {
 		found[G1a] = theirs[G1a]
 	}
-	delete(found, ThinAirRead)
+	for _, ours := range []string{ThinAirRead, Truncation, TornTransaction} {
+		delete(found, ours)
+	}
 	for typ, n := range found {
 		if n == 0 {
 			delete(found, typ)
@@ -100,6 +102,9 @@ func compare(t *testing.T, c oracle.Case, v history.Value, opts Options) (same, 
 	r, err := Check(h, opts)
 	if err != nil {
 		t.Fatal(c.ID, err)
+	}
+	if r.Errors[Truncation] != nil && r.Errors[InconsistentOffsets] == nil || r.Errors[TornTransaction] != nil && r.Errors[LostWrite] == nil {
+		t.Errorf("%s: we find what Jepsen does not: %v", c.ID, r.ErrorTypes)
 	}
 	theirs := jepsens(v, polled(h))
 	found := ours(r, theirs)

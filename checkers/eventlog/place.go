@@ -30,7 +30,9 @@ func (j *judge) people(n int32, t *txn) {
 	for _, m := range t.sends {
 		a := &j.keys[m.key].about[m.value]
 		a.writer = n
-		a.acked = a.acked || t.Type() == history.OK
+		if a.acked == 0 && t.Type() == history.OK {
+			a.acked = n
+		}
 		a.maybe = a.maybe || t.Type() != history.Fail
 	}
 	for _, m := range t.polls {
@@ -116,9 +118,47 @@ func (p *partition) steps(a, b message) (own, last int32) {
 	if aOwn < 0 || bOwn < 0 {
 		return 1, 1
 	}
-	own, last = bOwn-aOwn, 1
+	own, last = p.distance(aOwn, bOwn), 1
 	if aLast >= 0 && bLast >= 0 {
-		last = bLast - aLast
+		last = p.distance(aLast, bLast)
 	}
 	return own, last
 }
+
+// distance returns how many places are from a to b. Forward, those that compaction
+// may have removed do not count.
+func (p *partition) distance(a, b int32) int32 {
+	if b <= a || p.stays == nil {
+		return b - a
+	}
+	return p.stays[b] - p.stays[a+1] + 1
+}
+
+// compact finds out what may be missing from a log of which only the last message of
+// each record key has to stay: what is followed by another one, and tombstones.
+func (j *judge) compact() {
+	for _, p := range j.keys {
+		latest := map[string]int32{}
+		for v := range p.about {
+			if a := &p.about[v]; a.slots > 0 {
+				k := recordKey(p.values.Value(int32(v)))
+				latest[k] = max(latest[k], a.last)
+			}
+		}
+		for v := range p.about {
+			value := p.values.Value(int32(v))
+			a := &p.about[v]
+			a.gone = value.Kind() == history.KindMap && (value.Get("value").IsNil() || a.slots > 0 && a.last < latest[recordKey(value)])
+		}
+		p.stays = make([]int32, len(p.log)+1)
+		for place, s := range p.log {
+			p.stays[place+1] = p.stays[place]
+			if slices.ContainsFunc(p.slots[s].held, func(h held) bool { return !p.about[h.value].gone }) {
+				p.stays[place+1]++
+			}
+		}
+	}
+}
+
+// recordKey returns the record key of a message as text.
+func recordKey(v history.Value) string { return string(v.Get("key").AppendEDN(nil)) }
