@@ -110,7 +110,7 @@ func Register() Workload {
 		Level:  Linearizable,
 		Levels: []string{Linearizable, CausalWrites, Eventual},
 		Options: []Option{
-			{Name: "keys", Default: "10", Doc: "how many registers", Min: 1, Max: 10_000},
+			Number("keys", 10, 1, 10_000, "how many registers"),
 		},
 		Fs:        []string{"read", "write"},
 		Optional:  []string{"cas"},

@@ -55,7 +55,7 @@ func Set() Workload {
 		Level:  Eventual,
 		Levels: []string{Linearizable, CausalWrites, Eventual},
 		Options: []Option{
-			{Name: "reads", Default: "5", Doc: "reads of the whole set, in percent of the operations under load", Min: 1, Max: 99},
+			Number("reads", 5, 1, 99, "reads of the whole set, in percent of the operations under load"),
 		},
 		Fs:        []string{"add", "read"},
 		Generator: newElements,

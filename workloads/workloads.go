@@ -9,15 +9,12 @@
 package workloads
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/harness/gen"
+	"github.com/ordeal-dev/ordeal/internal/suggest"
 )
 
 // Levels of consistency that histories are judged by, from strong to weak.
@@ -41,14 +38,19 @@ type Workload struct {
 	Level   string   // that it is about: the default of --consistency
 	Levels  []string // that it can be judged by
 	Options []Option
+	// Alias returns the level that has another name too, as "PL-3" is
+	// serializable, and fails on names that nobody knows. It may be nil.
+	Alias func(name string) (string, error)
 
 	// Fs lists the kinds of operations that it needs, Optional those that it
-	// does only with targets that have them.
+	// does only with targets that have them. Of what only judges they are the
+	// operations that it looks at.
 	Fs       []string
 	Optional []string
 
 	// Generator returns what clients do under load, without a rate or an end;
-	// Final what they do after recovery.
+	// Final what they do after recovery. A workload without a generator judges
+	// histories that were recorded elsewhere.
 	Generator func(p Params) gen.Gen
 	Final     func(p Params) gen.Gen
 	// Checkers returns what judges a history by a level. Recovered returns what
@@ -58,27 +60,6 @@ type Workload struct {
 	Recovered func(level string, o Options) []checkers.Checker
 }
 
-// Option describes an option of a workload, set with --opt.
-type Option struct {
-	Name    string
-	Default string
-	Doc     string
-	Min     int64 // all options so far are numbers
-	Max     int64
-}
-
-// Options holds the value of every option.
-type Options map[string]string
-
-// Int returns an option as a number. Fill has seen to it that it is one.
-func (o Options) Int(name string) int64 {
-	n, err := strconv.ParseInt(o[name], 10, 64)
-	if err != nil {
-		panic("workloads: option " + name + " was not filled in")
-	}
-	return n
-}
-
 // Params is what a generator may depend on.
 type Params struct {
 	Options Options
@@ -86,28 +67,17 @@ type Params struct {
 	Choices choice.Source
 }
 
-// Fill returns the options with defaults for those not given, or what is wrong
-// with them.
-func (w *Workload) Fill(given map[string]string) (Options, error) {
-	o := Options{}
-	var names []string
-	for _, opt := range w.Options {
-		o[opt.Name] = opt.Default
-		names = append(names, opt.Name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		value := given[name]
-		i := slices.Index(names, name)
-		if i < 0 {
-			return nil, fmt.Errorf("workload %s has no option %q: it has %s", w.Name, name, strings.Join(names, ", "))
+// LevelNamed returns the level of the workload that is called name.
+func (w *Workload) LevelNamed(name string) (string, error) {
+	if w.Alias != nil {
+		if level, err := w.Alias(name); err == nil && slices.Contains(w.Levels, level) {
+			return level, nil
 		}
-		opt := w.Options[i]
-		if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < opt.Min || n > opt.Max {
-			return nil, fmt.Errorf("option %s=%s: want a number from %d to %d", name, value, opt.Min, opt.Max)
-		}
-		o[name] = value
 	}
-	return o, nil
+	if slices.Contains(w.Levels, name) {
+		return name, nil
+	}
+	return "", suggest.Unknown("level of workload "+w.Name, name, w.Levels)
 }
 
 // draws picks from things with weights, by one number from 0 to 99 each.

@@ -189,7 +189,7 @@ func TestFill(t *testing.T) {
 		{Register(), map[string]string{"keys": "10001"}, "option keys=10001: want a number from 1 to 10000"},
 		{Register(), map[string]string{"keys": "0"}, "option keys=0: want a number from 1 to 10000"},
 		{Register(), map[string]string{"keys": "1.5"}, "option keys=1.5: want a number"},
-		{Register(), map[string]string{"reads": "5"}, `workload register has no option "reads": it has keys`},
+		{Register(), map[string]string{"reads": "5"}, `unknown option of register "reads": want one of keys`},
 		{Set(), map[string]string{"reads": "100"}, "option reads=100: want a number from 1 to 99"},
 	} {
 		o, err := c.w.Fill(c.given)

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/history"
 	"github.com/ordeal-dev/ordeal/harness/run"
 	"github.com/ordeal-dev/ordeal/harness/store"
-	"github.com/ordeal-dev/ordeal/internal/suggest"
+	"github.com/ordeal-dev/ordeal/reports/drawing"
 	"github.com/ordeal-dev/ordeal/reports/terminal"
 	"github.com/ordeal-dev/ordeal/workloads"
 )
@@ -24,6 +26,8 @@ type checkFlags struct {
 	workload, model, consistency string
 	opt                          []string
 	timeout                      time.Duration
+	memory                       string
+	certificate, svg             string
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -34,16 +38,24 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Judge recorded histories: JSON Lines, a JSON array, or Jepsen's EDN, plain or
 compressed with gzip or zstd, whatever they are called; - is standard input.
 A history is judged by itself: whether the run it came from was worth anything
-is not asked.`,
+is not asked.
+
+With --certificate, the evidence for the verdict is written to a file, which
+` + "`ordeal verify`" + ` confirms without any of the code that came to the verdict.`,
 		Example: `  ordeal check runs/latest/history.jsonl.zst --workload register
-  ordeal check --model cas-register < history.edn -`,
+  ordeal check history.edn --workload list-append --consistency serializable
+  ordeal check history.edn --workload bank --opt accounts=0,1,2,3 --opt total-amount=40
+  ordeal check --model cas-register --certificate proof.json < history.edn -`,
 		RunE: func(c *cobra.Command, args []string) error { return a.check(c.Context(), &f, args) },
 	}
 	c.Flags().StringVar(&f.workload, "workload", "", "judge by a workload, see `ordeal list workloads`")
 	c.Flags().StringVar(&f.model, "model", "", "judge linearizability by a model, see `ordeal list models`")
 	c.Flags().StringVar(&f.consistency, "consistency", "", "level to judge by (default: what the workload is about)")
-	c.Flags().StringArrayVar(&f.opt, "opt", nil, "an option of the workload, NAME=VALUE; may be repeated")
+	c.Flags().StringArrayVar(&f.opt, "opt", nil, "an option of the workload or model, NAME=VALUE; may be repeated")
 	c.Flags().DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up on a history after this time; it is unknown then")
+	c.Flags().StringVar(&f.memory, "memory", "8GiB", "give up on a history that takes more memory than this; it is unknown then")
+	c.Flags().StringVar(&f.certificate, "certificate", "", "write the evidence for the verdict to this file, for `ordeal verify`")
+	c.Flags().StringVar(&f.svg, "svg", "", "draw each anomaly into this directory, as SVG")
 	return c
 }
 
@@ -51,41 +63,51 @@ func (a *app) check(ctx context.Context, f *checkFlags, files []string) error {
 	if len(files) == 0 {
 		return usagef("name the histories to check, or - for standard input")
 	}
+	if len(files) > 1 && (f.certificate != "" || f.svg != "") {
+		return usagef("--certificate and --svg are for one history at a time")
+	}
 	j, err := a.judgementOf(f)
 	if err != nil {
 		return usage(err)
 	}
+	memory, err := parseBytes(f.memory)
+	if err != nil {
+		return usage(fmt.Errorf("--memory: %w", err))
+	}
+	debug.SetMemoryLimit(memory)
 	results := make([]*run.Result, len(files))
 	verdicts := make([]checkers.Verdict, len(files))
 	for i, name := range files {
-		h, err := a.readHistory(name)
+		h, err := a.readHistory(name, memory)
 		if err != nil {
 			return usage(err)
 		}
-		results[i] = a.checkOne(ctx, f, name, h, j)
+		results[i] = a.checkOne(ctx, f, memory, name, h, j)
 		verdicts[i] = results[i].Verdict
+		if err := a.writeProofs(f, h, results[i]); err != nil {
+			return err
+		}
 	}
 	return a.printChecks(results, checkers.Merge(verdicts...))
+}
+
+// writeProofs writes the certificate and the drawings that were asked for.
+func (a *app) writeProofs(f *checkFlags, h *history.History, r *run.Result) error {
+	if f.certificate != "" {
+		if err := a.writeCertificate(f.certificate, h, r); err != nil {
+			return err
+		}
+	}
+	if f.svg != "" {
+		return drawing.WriteAll(f.svg, h, r)
+	}
+	return nil
 }
 
 // judgementOf finds out by what to judge.
 func (a *app) judgementOf(f *checkFlags) (run.Judgement, error) {
 	var none run.Judgement
-	switch {
-	case f.workload == "" && f.model == "":
-		return none, fmt.Errorf("say by what to judge: --workload (%s) or --model (%s)",
-			strings.Join(a.reg.WorkloadNames(), ", "), strings.Join(workloads.ModelNames(), ", "))
-	case f.workload != "" && f.model != "":
-		return none, fmt.Errorf("--workload and --model exclude each other")
-	case f.model != "" && (f.consistency != "" || len(f.opt) > 0):
-		return none, fmt.Errorf("--model is always judged by linearizability: leave out --consistency and --opt, or use --workload")
-	case f.consistency == run.Promised:
-		return none, fmt.Errorf("--consistency promised: a history by itself does not say what its target promised; name a level, or judge the run again with `ordeal report RUN`")
-	case f.model != "":
-		w, err := workloads.Model(f.model)
-		return run.Judgement{Workload: w, Level: workloads.Linearizable}, err
-	}
-	w, err := a.reg.Workload(f.workload)
+	w, err := a.judge(f)
 	if err != nil {
 		return none, err
 	}
@@ -99,40 +121,85 @@ func (a *app) judgementOf(f *checkFlags) (run.Judgement, error) {
 	}
 	level := w.Level
 	if f.consistency != "" {
-		level = f.consistency
-	}
-	if !contains(w.Levels, level) {
-		return none, suggest.Unknown("level of workload "+w.Name, level, w.Levels)
+		if level, err = w.LevelNamed(f.consistency); err != nil {
+			return none, err
+		}
 	}
 	return run.Judgement{Workload: w, Options: options, Level: level}, nil
 }
 
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
+// judge returns the workload, or that of the model, that the flags name.
+func (a *app) judge(f *checkFlags) (workloads.Workload, error) {
+	var none workloads.Workload
+	switch {
+	case f.workload == "" && f.model == "":
+		return none, fmt.Errorf("say by what to judge: --workload (%s) or --model (%s)",
+			strings.Join(a.reg.WorkloadNames(), ", "), strings.Join(workloads.ModelNames(), ", "))
+	case f.workload != "" && f.model != "":
+		return none, fmt.Errorf("--workload and --model exclude each other")
+	case f.model != "" && f.consistency != "":
+		return none, fmt.Errorf("--model is always judged by linearizability: leave out --consistency, or use --workload")
+	case f.consistency == run.Promised:
+		return none, fmt.Errorf("--consistency promised: a history by itself does not say what its target promised; name a level, or judge the run again with `ordeal report RUN`")
+	case f.model != "":
+		return workloads.Model(f.model)
+	default:
+		return a.reg.Workload(f.workload)
 	}
-	return false
 }
 
-func (a *app) readHistory(name string) (*history.History, error) {
-	if name == "-" {
-		h, err := history.Read(a.in)
-		if err != nil {
-			return nil, fmt.Errorf("standard input: %w", err)
+// readHistory reads a history that can be judged, or says what keeps anyone
+// from judging it.
+func (a *app) readHistory(name string, memory int64) (*history.History, error) {
+	in := a.in
+	if name != "-" {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a directory; the history of a run is in %s", name, filepath.Join(name, store.HistoryFile))
 		}
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("opening the history: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	h, err := readSound(in, memory)
+	if err != nil && name == "-" {
+		name = "standard input"
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return h, nil
+}
+
+// readSound reads a history whose records belong together: each completion has
+// its invocation, and no index comes twice.
+func readSound(r io.Reader, memory int64) (*history.History, error) {
+	h, err := history.ReadWithin(r, memory)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range h.Warnings {
+		if w.Oddity == history.IndexesRepeated {
+			return nil, fmt.Errorf("line %d: the index repeats or goes back (%d times): if these are several histories, check each by itself; "+
+				"if the indexes mean nothing, leave them out", w.Line, w.Count)
+		}
+	}
+	if len(h.Ops) == 0 {
 		return h, nil
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory; the history of a run is in %s", name, filepath.Join(name, store.HistoryFile))
+	if _, err := checkers.Paired(h); err != nil {
+		return nil, fmt.Errorf("%w: no verdict could be trusted; is a part of the history missing?", err)
 	}
-	return history.Open(name)
+	return h, nil
 }
 
-func (a *app) checkOne(ctx context.Context, f *checkFlags, name string, h *history.History, j run.Judgement) *run.Result {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+func (a *app) checkOne(ctx context.Context, f *checkFlags, memory int64, name string, h *history.History, j run.Judgement) *run.Result {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("it ran out of its time of %v (--timeout)", f.timeout))
 	defer cancel()
+	ctx, stop := withMemory(ctx, memory)
+	defer stop()
 	r := run.Judge(ctx, h, j)
 	r.Run = name
 	r.Replay = "ordeal check " + name
@@ -140,6 +207,9 @@ func (a *app) checkOne(ctx context.Context, f *checkFlags, name string, h *histo
 		r.Replay += " --model " + f.model
 	} else {
 		r.Replay += " --workload " + f.workload + " --consistency " + j.Level
+	}
+	for _, o := range f.opt {
+		r.Replay += " --opt " + o
 	}
 	return r
 }

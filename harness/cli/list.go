@@ -88,22 +88,48 @@ func (a *app) listWorkloads() listing {
 		Doc     string      `json:"doc"`
 		Level   string      `json:"level"`
 		Levels  []string    `json:"levels"`
+		Runs    bool        `json:"runs"` // it has clients; without, it judges histories only
 		Ops     []string    `json:"ops"`
 		Options []parameter `json:"options"`
 	}
-	l := listing{header: []string{"workload", "option", "default", "levels", "what it is"}}
+	l := listing{header: []string{"workload", "option", "default", "for", "levels", "what it is"}}
 	rows := []row{}
 	for _, w := range a.reg.Workloads {
-		r := row{Name: w.Name, Doc: w.Doc, Level: w.Level, Levels: w.Levels, Ops: append(w.Fs[:len(w.Fs):len(w.Fs)], w.Optional...), Options: []parameter{}}
-		l.table = append(l.table, []string{w.Name, "", "", strings.Join(w.Levels, ", "), w.Doc})
+		r := row{Name: w.Name, Doc: w.Doc, Level: w.Level, Levels: w.Levels, Runs: w.Generator != nil, Options: parameters(w.Options)}
+		r.Ops = append(w.Fs[:len(w.Fs):len(w.Fs)], w.Optional...)
+		l.table = append(l.table, []string{w.Name, "", "", use(w), shortened(w), w.Doc})
 		for _, o := range w.Options {
-			r.Options = append(r.Options, parameter{Name: o.Name, Default: o.Default, Doc: o.Doc})
-			l.table = append(l.table, []string{"", o.Name, o.Default, "", o.Doc})
+			l.table = append(l.table, []string{"", o.Name, o.Default, "", "", o.Doc + " (" + o.Values + ")"})
 		}
 		rows = append(rows, r)
 	}
 	l.rows = rows
 	return l
+}
+
+func parameters(options []workloads.Option) []parameter {
+	list := []parameter{}
+	for _, o := range options {
+		list = append(list, parameter{Name: o.Name, Default: o.Default, Values: []string{o.Values}, Doc: o.Doc})
+	}
+	return list
+}
+
+// use says which commands a workload is for.
+func use(w workloads.Workload) string {
+	if w.Generator == nil {
+		return "check"
+	}
+	return "run, check"
+}
+
+// shortened names the levels of a workload, or the first one if there are too
+// many for a column; --json has them all.
+func shortened(w workloads.Workload) string {
+	if len(w.Levels) > 5 {
+		return fmt.Sprintf("%s, and %d others", w.Level, len(w.Levels)-1)
+	}
+	return strings.Join(w.Levels, ", ")
 }
 
 func (a *app) listFaults() listing {

@@ -126,11 +126,21 @@ func (h *History) FileIndex(i int) int64 {
 // Warning is an oddity of a history file: a time that goes back, or indexes
 // that repeat. The order of the records is what counts in either case.
 type Warning struct {
+	Oddity Oddity
 	Offset int64  // byte of the file where it was first met
 	Line   int    // line of the text where it was first met
 	Text   string // what it is
 	Count  int    // how often it was met
 }
+
+// Oddity is a kind of warning.
+type Oddity uint8
+
+// The kinds of warnings.
+const (
+	TimeGoesBack    Oddity = iota // the time of a record is before that of an earlier one
+	IndexesRepeated               // the index of a record is not above that of an earlier one
+)
 
 // String returns the warning with its place.
 func (w Warning) String() string {

@@ -109,7 +109,7 @@ type text struct {
 	memory   int64 // how much it may take
 	ops      chunks
 	time     int64          // of the last operation
-	warnings map[string]int // index into h.Warnings
+	warnings map[Oddity]int // index into h.Warnings
 	indexed  int64          // the index that the next record should have at least
 }
 
@@ -136,7 +136,7 @@ func newText(r io.Reader) (*text, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &text{src: src, warnings: make(map[string]int)}
+	t := &text{src: src, warnings: make(map[Oddity]int)}
 	t.arena = newArena()
 	t.b = make([]byte, 0, firstBuffer)
 	return t, nil
@@ -411,7 +411,7 @@ func (t *text) add(r record) {
 	case !r.hasTime:
 		r.op.Time = t.time
 	case r.op.Time < t.time && t.whole > 0:
-		t.warn("the time goes back; the order of the records is what counts")
+		t.warn(TimeGoesBack, "the time goes back; the order of the records is what counts")
 	}
 	t.time = r.op.Time
 	t.addIndex(r, t.whole)
@@ -455,7 +455,7 @@ func (t *text) addIndex(r record, n int) {
 	if r.hasIndex {
 		index = r.index
 		if index < t.indexed {
-			t.warn("the index repeats or goes back; are these two histories in one file? The order of the records is what counts")
+			t.warn(IndexesRepeated, "the index repeats or goes back; are these two histories in one file? The order of the records is what counts")
 		}
 		t.indexed = index + 1
 	}
@@ -471,12 +471,12 @@ func (t *text) addIndex(r record, n int) {
 	t.h.Indexes = append(t.h.Indexes, index)
 }
 
-func (t *text) warn(what string) {
-	at, seen := t.warnings[what]
+func (t *text) warn(kind Oddity, what string) {
+	at, seen := t.warnings[kind]
 	if !seen {
 		at = len(t.h.Warnings)
-		t.warnings[what] = at
-		t.h.Warnings = append(t.h.Warnings, Warning{Offset: t.offset(t.form), Line: t.line(t.form), Text: what})
+		t.warnings[kind] = at
+		t.h.Warnings = append(t.h.Warnings, Warning{Oddity: kind, Offset: t.offset(t.form), Line: t.line(t.form), Text: what})
 	}
 	t.h.Warnings[at].Count++
 }

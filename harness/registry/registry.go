@@ -33,7 +33,7 @@ type Registry struct {
 func Builtin() *Registry {
 	return &Registry{
 		Targets:   []targets.Target{store.New()},
-		Workloads: []workloads.Workload{workloads.Register(), workloads.Set()},
+		Workloads: append([]workloads.Workload{workloads.Register(), workloads.Set()}, workloads.Checks()...),
 		Faults: []nemesis.Fault{
 			nemesis.Partition(), nemesis.Kill(), nemesis.Pause(), nemesis.Clock(), nemesis.Power(),
 		},

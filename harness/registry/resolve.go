@@ -3,8 +3,6 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/plan"
@@ -53,15 +51,4 @@ func (r *Registry) Boot(config json.RawMessage) (actor.Boot, error) {
 // Bug returns the bug of the given id, whatever target it is in.
 func (r *Registry) Bug(id string) (targets.Bug, error) {
 	return find("bug", id, r.Bugs(), func(b targets.Bug) string { return b.ID })
-}
-
-// Levels returns all levels of consistency that some workload can be judged by.
-func (r *Registry) Levels() []string {
-	levels := map[string]bool{}
-	for _, w := range r.Workloads {
-		for _, l := range w.Levels {
-			levels[l] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(levels))
 }

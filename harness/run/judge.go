@@ -62,6 +62,9 @@ func Judge(ctx context.Context, h *history.History, j Judgement) *Result {
 	if h.Torn != nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the history is cut short after byte %d (%s); what is before it was judged", h.Torn.Offset, h.Torn.Reason))
 	}
+	for _, w := range h.Warnings {
+		r.Warnings = append(r.Warnings, w.String())
+	}
 	r.Recovered = recoveredAfter(h)
 
 	final := j.Worth != nil || hasFinalPhase(h)
@@ -115,13 +118,19 @@ func (r *Result) enter(judged, others []namedResult, promise string) {
 	for _, res := range others {
 		name := res.name
 		if same, taken := r.Checkers[name]; taken {
-			if reflect.DeepEqual(same, res.Result) {
+			if reflect.DeepEqual(said(same), said(res.Result)) {
 				continue // the level makes no difference to this checker
 			}
 			name += "@" + promise
 		}
 		r.Checkers[name] = res.Result
 	}
+}
+
+// said is what a result says, without the evidence for it.
+func said(r checkers.Result) checkers.Result {
+	r.Certify = nil
+	return r
 }
 
 // kept says whether the checkers of the promised level bear the promise out:
@@ -155,7 +164,12 @@ func runAll(ctx context.Context, h *history.History, all []checkers.Checker) []n
 	results := make([]namedResult, len(all))
 	var wg sync.WaitGroup
 	for i, c := range all {
-		wg.Go(func() { results[i] = namedResult{c.Name(), checkers.Run(ctx, c, h)} })
+		wg.Go(func() {
+			results[i] = namedResult{c.Name(), checkers.Run(ctx, c, h)}
+			if results[i].Anomalies == nil {
+				results[i].Anomalies = []checkers.Anomaly{} // in JSON a list, not null
+			}
+		})
 	}
 	wg.Wait()
 	return results

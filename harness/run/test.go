@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
@@ -61,6 +59,10 @@ func NewTest(p *plan.Plan, parts Parts) (*Test, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
+	if parts.Workload.Generator == nil {
+		return nil, fmt.Errorf("workload %s has no clients: it judges histories that were recorded elsewhere, as in `ordeal check --workload %s HISTORY`",
+			parts.Workload.Name, parts.Workload.Name)
+	}
 	steps := []func() error{
 		t.fillSettings,
 		t.fillOptions,
@@ -112,9 +114,11 @@ func (t *Test) chooseLevel() error {
 	default:
 		t.Level = t.Plan.Consistency
 	}
-	if !slices.Contains(t.Workload.Levels, t.Level) {
-		return fmt.Errorf("workload %s cannot be judged by %q: it knows %s, and %s", t.Workload.Name, t.Level, strings.Join(t.Workload.Levels, ", "), Promised)
+	level, err := t.Workload.LevelNamed(t.Level)
+	if err != nil {
+		return fmt.Errorf("%w (or %s)", err, Promised)
 	}
+	t.Level = level
 	return nil
 }
 
