@@ -38,9 +38,9 @@ type members struct {
 	knownThen []int // when elements became known, sorted
 }
 
-// element says when an element was first tried to be added, when so by an add that
-// did not fail, and when it became known.
-type element struct{ tried, begun, known int }
+// element says when the first add of an element was invoked that did not fail, and
+// when it became known.
+type element struct{ begun, known int }
 
 func setFull(c *claim) error {
 	on, err := c.flags("linearizable")
@@ -74,10 +74,11 @@ func newMembers(ops []*op, full, strict bool) (*members, error) {
 		}
 	}
 	m.name = m.name.sorted()
-	m.elements = slices.Repeat([]element{{never, never, never}}, len(m.name))
+	m.elements = slices.Repeat([]element{{never, never}}, len(m.name))
 	for _, o := range ops {
 		if o.Invoke.F == "add" {
-			m.added(o)
+			i, _ := m.name.of(o.Invoke.Value)
+			m.elements[i].took(o)
 		}
 	}
 	if !full && m.last != nil {
@@ -93,10 +94,8 @@ func newMembers(ops []*op, full, strict bool) (*members, error) {
 	return m, nil
 }
 
-func (m *members) added(o *op) {
-	i, _ := m.name.of(o.Invoke.Value)
-	e := &m.elements[i]
-	e.tried = min(e.tried, o.inv)
+// took takes in that something was done to add the element.
+func (e *element) took(o *op) {
 	if !o.failed() {
 		e.begun = min(e.begun, o.inv)
 	}

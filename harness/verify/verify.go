@@ -15,7 +15,11 @@
 // say so, one for each family:
 //
 //	linear.go   linearizable: an order of the operations; or a proof that there is none
-//	elements.go set, set-full, unique-ids: nothing; or operations that show an anomaly
+//	elements.go    set, set-full, unique-ids: nothing; or operations that show an anomaly
+//	deliveries.go  queue, total-queue: the same
+//	totals.go      bank, counter, pn-counter: the same
+//	order.go       long-fork, causal-reverse: the same
+//	rows.go        monotonic: the same
 //
 // Operations are named by the index of their invocation. An operation is before
 // another in real time if it was completed before the other was invoked, by the
@@ -120,10 +124,18 @@ const (
 
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
-	"linearizable": linearizable,
-	"set":          setAtEnd,
-	"set-full":     setFull,
-	"unique-ids":   uniqueIDs,
+	"linearizable":   linearizable,
+	"set":            setAtEnd,
+	"set-full":       setFull,
+	"unique-ids":     uniqueIDs,
+	"queue":          plainQueue,
+	"total-queue":    totalQueue,
+	"bank":           bank,
+	"counter":        strictCounter,
+	"pn-counter":     eventualCounter,
+	"long-fork":      longFork,
+	"causal-reverse": causalReverse,
+	"monotonic":      monotonic,
 }
 
 // claim is what has to be confirmed, with the history it is about.

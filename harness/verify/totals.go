@@ -1,0 +1,347 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Banks, of which all accounts are read at once, and counters.
+//
+// In bank, every read has all the accounts that the parameter accounts names (a
+// list in JSON; if it is not there, any accounts will do), each with a balance, and
+// all reads have the same total: total-amount if that is given. No balance is below
+// zero unless negative-balances is true.
+//
+//	unexpected-key, nil-balance, negative-value, missing-key  the read
+//	wrong-total  the read; without total-amount, two reads that differ
+//
+// In counter, a read is between what must have been added when it came back, which
+// is what was acknowledged before it was invoked, and what can have been. In
+// pn-counter this is so of final reads, which also have each amount as a whole or
+// not at all; other reads may lack anything.
+//
+//	undercount, overcount, impossible  the read, and additions that did not fail
+
+// accounts is a bank.
+type accounts struct {
+	reads []*op
+	names []string
+	total *int64
+	debts bool
+}
+
+func bank(c *claim) error {
+	want := accounts{debts: c.Parameters["negative-balances"] == "true"}
+	for name, value := range c.Parameters {
+		var err error
+		switch name {
+		case "accounts":
+			err = json.Unmarshal([]byte(value), &want.names)
+		case "total-amount":
+			want.total = new(int64)
+			*want.total, err = strconv.ParseInt(value, 10, 64)
+		case "negative-balances":
+			_, err = strconv.ParseBool(value)
+		default:
+			err = fmt.Errorf("nobody knows it")
+		}
+		if err != nil {
+			return fmt.Errorf("parameter %s=%s of %s: %w", name, value, c.Definition, err)
+		}
+	}
+	return c.decide(func(ops []*op) (subject, error) {
+		a := want
+		for _, o := range ops {
+			if o.Invoke.F == "read" && o.happened() {
+				a.reads = append(a.reads, o)
+			}
+		}
+		return &a, nil
+	})
+}
+
+// balances is what a read has.
+type balances struct {
+	total                    int64
+	odd, empty, debt, lacked bool
+}
+
+func (a *accounts) read(o *op) (balances, error) {
+	v, b, there := o.Complete.Value, balances{}, map[string]bool{}
+	if v.Kind() != history.KindMap && !v.IsNil() {
+		return b, fmt.Errorf("index %d returned %v, which is no map of accounts to balances", o.Complete.Index, v)
+	}
+	for e := v.Elems(); len(e) > 0; e = e[2:] {
+		name := e[0].String()
+		if k := e[0].Kind(); k == history.KindString || k == history.KindKeyword {
+			name = e[0].Text()
+		}
+		n, isNumber := e[1].Int()
+		switch {
+		case !isNumber && !e[1].IsNil():
+			return b, fmt.Errorf("index %d returned %v as a balance", o.Complete.Index, e[1])
+		case n > 0 && b.total > math.MaxInt64-n || n < 0 && b.total < math.MinInt64-n:
+			return b, fmt.Errorf("the balances of index %d are too large to be added up", o.Complete.Index)
+		}
+		there[name] = true
+		b.total += n
+		b.odd = b.odd || a.names != nil && !slices.Contains(a.names, name)
+		b.empty = b.empty || e[1].IsNil()
+		b.debt = b.debt || n < 0
+	}
+	for _, name := range a.names {
+		b.lacked = b.lacked || !there[name]
+	}
+	return b, nil
+}
+
+func (a *accounts) holds() (int, error) {
+	total := a.total
+	for _, o := range a.reads {
+		b, err := a.read(o)
+		if err != nil {
+			return 0, err
+		}
+		if total == nil {
+			total = &b.total
+		}
+		if b.odd || b.empty || b.lacked || b.debt && !a.debts || b.total != *total {
+			return 0, fmt.Errorf("index %d returned %v", o.Complete.Index, o.Complete.Value)
+		}
+	}
+	return len(a.reads), nil
+}
+
+func (a *accounts) shows(anomaly string, ops []*op) error {
+	var all []balances
+	for _, o := range ops {
+		if o.Invoke.F != "read" || !o.happened() {
+			return unknown(anomaly, ops)
+		}
+		b, err := a.read(o)
+		if err != nil {
+			return err
+		}
+		all = append(all, b)
+	}
+	shown := false
+	switch b := all[0]; {
+	case len(ops) == 2:
+		shown = anomaly == "wrong-total" && a.total == nil && b.total != all[1].total
+	case len(ops) > 2:
+	case anomaly == "wrong-total":
+		shown = a.total != nil && b.total != *a.total
+	case anomaly == "unexpected-key":
+		shown = b.odd
+	case anomaly == "nil-balance":
+		shown = b.empty
+	case anomaly == "negative-value":
+		shown = b.debt && !a.debts
+	case anomaly == "missing-key":
+		shown = b.lacked
+	}
+	if !shown {
+		return fmt.Errorf("%d reads, of which the first has %v, do not show %q", len(ops), ops[0].Complete.Value, anomaly)
+	}
+	return nil
+}
+
+// tally is a counter.
+type tally struct {
+	eventual    bool
+	reads       []*op
+	added       []addition // that did not fail, in the order of their invocations
+	begun, done sum
+}
+
+// addition is an amount that was added or, if it is negative, taken away.
+type addition struct {
+	*op
+	n int64
+}
+
+// sum says how much was added, and how much taken away, up to which time.
+type sum struct {
+	at          []int
+	plus, minus []int64
+}
+
+func (s *sum) add(at int, n int64) {
+	if len(s.at) == 0 {
+		s.at, s.plus, s.minus = []int{-1}, []int64{0}, []int64{0}
+	}
+	last := len(s.at) - 1
+	s.at, s.plus, s.minus = append(s.at, at), append(s.plus, s.plus[last]+max(n, 0)), append(s.minus, s.minus[last]+min(n, 0))
+}
+
+// before returns what was added and taken away before a time, and by how many.
+func (s *sum) before(at int) (plus, minus int64, count int) {
+	i, _ := slices.BinarySearch(s.at, at)
+	if i == 0 {
+		return 0, 0, 0
+	}
+	return s.plus[i-1], s.minus[i-1], i - 1
+}
+
+func strictCounter(c *claim) error   { return c.tally(false) }
+func eventualCounter(c *claim) error { return c.tally(true) }
+
+func (c *claim) tally(eventual bool) error {
+	if _, err := c.flags(); err != nil {
+		return err
+	}
+	return c.decide(func(ops []*op) (subject, error) { return newTally(ops, eventual) })
+}
+
+func newTally(ops []*op, eventual bool) (*tally, error) {
+	t := &tally{eventual: eventual}
+	var done []addition
+	for _, o := range ops {
+		n, isNumber := int64(1), true
+		switch {
+		case o.Invoke.F == "read" && o.happened():
+			if _, isNumber = o.Complete.Value.Int(); isNumber {
+				t.reads = append(t.reads, o)
+			}
+		case o.Invoke.F == "add", (o.Invoke.F == "increment" || o.Invoke.F == "decrement") && !o.Invoke.Value.IsNil():
+			n, isNumber = o.Invoke.Value.Int()
+			fallthrough
+		case o.Invoke.F == "increment" || o.Invoke.F == "decrement":
+			if o.Invoke.F == "decrement" {
+				n = -n
+			}
+			if !o.failed() {
+				t.added = append(t.added, addition{o, n})
+				t.begun.add(o.inv, n)
+			}
+			if o.happened() {
+				done = append(done, addition{o, n})
+			}
+		}
+		const most = 1 << 40 // so that millions of them fit into 64 bits
+		if !isNumber || n > most || n < -most {
+			return nil, fmt.Errorf("index %d is no number that can be judged", o.Invoke.Index)
+		}
+	}
+	slices.SortFunc(done, func(a, b addition) int { return a.res - b.res })
+	for _, a := range done {
+		t.done.add(a.res, a.n)
+	}
+	return t, nil
+}
+
+// bounds are the least and the greatest that a read can have, and what it must
+// have.
+func (t *tally) bounds(o *op) (least, most, must int64) {
+	plus, minus, _ := t.begun.before(o.res)
+	if t.eventual && !o.Invoke.Final {
+		return minus, plus, 0
+	}
+	donePlus, doneMinus, _ := t.done.before(o.inv)
+	return donePlus + minus, doneMinus + plus, donePlus + doneMinus
+}
+
+func (t *tally) holds() (int, error) {
+	judged := 0
+	for _, o := range t.reads {
+		v, _ := o.Complete.Value.Int()
+		if least, most, _ := t.bounds(o); v < least || v > most {
+			return 0, fmt.Errorf("index %d read %d, which is not from %d to %d", o.Complete.Index, v, least, most)
+		}
+		if !t.eventual || o.Invoke.Final {
+			judged++
+		}
+	}
+	if t.eventual {
+		return judged, t.whole()
+	}
+	return judged, nil
+}
+
+// whole confirms that every final read has each amount as a whole. Final reads
+// between which nothing was added or acknowledged have the same to choose from.
+func (t *tally) whole() error {
+	var possible *big.Int
+	done, begun := -1, -1
+	for _, o := range t.reads {
+		if !o.Invoke.Final {
+			continue
+		}
+		_, _, d := t.done.before(o.inv)
+		_, _, b := t.begun.before(o.res)
+		if d != done || b != begun {
+			var err error
+			if possible, err = t.choices(o); err != nil {
+				return err
+			}
+			done, begun = d, b
+		}
+		if !t.possible(o, possible) {
+			return fmt.Errorf("index %d read %v, to which no choice of the open amounts leads", o.Complete.Index, o.Complete.Value)
+		}
+	}
+	return nil
+}
+
+// choices returns the sums that the amounts can make that a final read may have or
+// not, one bit each, counted from the least one.
+func (t *tally) choices(o *op) (*big.Int, error) {
+	const limit = 1 << 32 // bits to be moved
+	least, most, _ := t.bounds(o)
+	var open []int64
+	for _, a := range t.added {
+		if a.inv < o.res && (!a.happened() || a.res > o.inv) {
+			open = append(open, a.n)
+		}
+	}
+	if (most-least)/limit > 0 || (most-least+1)*int64(len(open)) > limit {
+		return nil, fmt.Errorf("index %d may have %d amounts of up to %d in all: too many to try them", o.Complete.Index, len(open), most-least)
+	}
+	// To take nothing of what is negative, one has to add it up again.
+	sums := big.NewInt(1)
+	for _, n := range open {
+		sums.Or(sums, new(big.Int).Lsh(sums, uint(max(n, -n))))
+	}
+	return sums, nil
+}
+
+// possible reports whether a final read has what it must and one of the choices.
+func (t *tally) possible(o *op, choices *big.Int) bool {
+	v, _ := o.Complete.Value.Int()
+	least, most, _ := t.bounds(o)
+	return v >= least && v <= most && choices.Bit(int(v-least)) == 1
+}
+
+func (t *tally) shows(anomaly string, ops []*op) error {
+	var read *op
+	for _, o := range ops {
+		isAddition := slices.ContainsFunc(t.added, func(a addition) bool { return a.op == o })
+		switch {
+		case read == nil && slices.Contains(t.reads, o):
+			read = o
+		case !isAddition:
+			return unknown(anomaly, ops)
+		}
+	}
+	if read == nil {
+		return unknown(anomaly, ops)
+	}
+	v, _ := read.Complete.Value.Int()
+	least, most, _ := t.bounds(read)
+	switch {
+	case anomaly == "undercount" && v < least, anomaly == "overcount" && v > most:
+		return nil
+	case anomaly == "impossible" && t.eventual && read.Invoke.Final && v >= least && v <= most:
+		choices, err := t.choices(read)
+		if err != nil || !t.possible(read, choices) {
+			return err
+		}
+	}
+	return fmt.Errorf("index %d read %d, which is from %d to %d as it should: that does not show %q", read.Complete.Index, v, least, most, anomaly)
+}
