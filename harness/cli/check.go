@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,11 +75,16 @@ func (a *app) check(ctx context.Context, f *checkFlags, files []string) error {
 	if err != nil {
 		return usage(fmt.Errorf("--memory: %w", err))
 	}
-	debug.SetMemoryLimit(memory)
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memory))
 	results := make([]*run.Result, len(files))
 	verdicts := make([]checkers.Verdict, len(files))
 	for i, name := range files {
 		h, err := a.readHistory(name, memory)
+		if errors.Is(err, history.ErrTooLarge) {
+			results[i] = tooLarge(j, name, err)
+			verdicts[i] = results[i].Verdict
+			continue
+		}
 		if err != nil {
 			return usage(err)
 		}
@@ -211,6 +217,15 @@ func (a *app) checkOne(ctx context.Context, f *checkFlags, memory int64, name st
 	for _, o := range f.opt {
 		r.Replay += " --opt " + o
 	}
+	return r
+}
+
+// tooLarge is the result for a history that was not read to its end.
+func tooLarge(j run.Judgement, name string, err error) *run.Result {
+	r := &run.Result{Verdict: checkers.Unknown, Run: name, Consistency: j.Level, Judged: []string{j.Workload.Name}, Faults: []run.FaultResult{}}
+	unread := checkers.Unknownf("%v (--memory)", err)
+	unread.Anomalies = []checkers.Anomaly{}
+	r.Checkers = map[string]checkers.Result{j.Workload.Name: unread}
 	return r
 }
 
