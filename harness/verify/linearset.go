@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"fmt"
+)
+
+// impossibleSet confirms that an observation of a set to which elements are
+// only added cannot be explained.
+//
+// Call it r. What saw an element that r did not see comes after r, and so does
+// the add of an element that r did not see. That is a contradiction if something
+// that comes after r ended before r began; if it did not see an element that r
+// saw; or if r saw an element of which each add began after the end of r, or of
+// something that comes after r.
+func (l *linear) impossibleSet(index int) error {
+	o, err := l.op(index)
+	if err != nil {
+		return err
+	}
+	r, err := l.view(o)
+	if err != nil {
+		return err
+	}
+	if r == nil || l.Parameters["model"] != "set" {
+		return fmt.Errorf("index %d: the operation did not observe a set", index)
+	}
+	end := o.res              // of what comes after r, and r itself
+	begin := map[string]int{} // of the first add of an element
+	for _, z := range l.on(o.Invoke.Key) {
+		after := false
+		v := name(argument(z))
+		switch z.Invoke.F {
+		case "remove":
+			return fmt.Errorf("index %d: elements are removed from the set", z.inv)
+		case "add":
+			if _, ok := begin[v]; !ok {
+				begin[v] = z.inv
+			}
+			after = z.happened() && r.without(v)
+		default:
+			s, err := l.view(z)
+			if err != nil {
+				return err
+			}
+			after = s != nil && r.lacks(s)
+			if after && s.lacks(r) {
+				return nil
+			}
+		}
+		if after {
+			end = min(end, z.res)
+		}
+	}
+	if end < o.inv {
+		return nil
+	}
+	for v := range r.in {
+		if first, ok := begin[v]; !ok || first > end {
+			return nil
+		}
+	}
+	return fmt.Errorf("index %d: what the operation observed may have been so", index)
+}
+
+// view is what an operation saw of a set: all that is in it, or whether one
+// element is.
+type view struct {
+	in  map[string]bool
+	out string // the only element that is known not to be in it
+	all bool   // what is not in in, is not in the set
+}
+
+// view returns what an operation saw, or nil if it saw nothing.
+func (l *linear) view(o *op) (*view, error) {
+	a := l.answer(o)
+	switch {
+	case !a.known || o.Invoke.F != "read" && o.Invoke.F != "contains":
+		return nil, nil
+	case o.Invoke.F == "read":
+		s := &view{in: make(map[string]bool), all: true}
+		for _, e := range a.value.Elems() {
+			s.in[name(e)] = true
+		}
+		return s, nil
+	}
+	v, said := name(known(o.Invoke.Value)), a.value
+	if pair := said.Elems(); len(pair) == 2 {
+		said = pair[1]
+	}
+	switch in, ok := said.Bool(); {
+	case !ok:
+		return nil, fmt.Errorf("index %d: contains must be answered true or false", o.inv)
+	case in:
+		return &view{in: map[string]bool{v: true}}, nil
+	default:
+		return &view{out: v}, nil
+	}
+}
+
+// without reports whether v is known not to be in the set.
+func (s *view) without(v string) bool { return s.all && !s.in[v] || s.out == v }
+
+// lacks reports whether t saw an element that s saw was not there.
+func (s *view) lacks(t *view) bool {
+	if !s.all {
+		return t.in[s.out]
+	}
+	for v := range t.in {
+		if !s.in[v] {
+			return true
+		}
+	}
+	return false
+}
