@@ -20,6 +20,9 @@
 //	totals.go      bank, counter, pn-counter: the same
 //	order.go       long-fork, causal-reverse: the same
 //	rows.go        monotonic: the same
+//	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
+//	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
+//	ledger.go      ledger, notary: nothing; or operations in the roles of a rule, see roles.go
 //
 // Operations are named by the index of their invocation. An operation is before
 // another in real time if it was completed before the other was invoked, by the
@@ -125,6 +128,7 @@ const (
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
 	"linearizable":   linearizable,
+	"log":            isLog,
 	"set":            setAtEnd,
 	"set-full":       setFull,
 	"unique-ids":     uniqueIDs,
@@ -136,6 +140,9 @@ var definitions = map[string]func(*claim) error{
 	"long-fork":      longFork,
 	"causal-reverse": causalReverse,
 	"monotonic":      monotonic,
+	"ledger":         ledger,
+	"notary":         notary,
+	"weak-isolation": weakIsolation,
 }
 
 // claim is what has to be confirmed, with the history it is about.
