@@ -58,13 +58,13 @@ func porcupineAlone(b *testing.B, h *history.History) checkers.Verdict {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r, err := opts.decode(calls)
+	r, err := opts.Model.decode(calls)
 	if err != nil {
 		b.Fatal(err)
 	}
 	limit := newBudget(b.Context(), opts)
 	defer limit.stop()
-	return linearizable(r.ops, r.values.Len(), limit)
+	return r.problem(r.ops).porcupine(limit)
 }
 
 func benchmark(b *testing.B, h *history.History, judge func(*testing.B, *history.History) checkers.Verdict) {

@@ -49,6 +49,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,16 +65,17 @@ const Name = "linear"
 // Engine is a way to decide.
 type Engine uint8
 
-// Auto takes zones where values are unique and Porcupine elsewhere. The others
-// force one engine, for cross-checks and benchmarks: Zones says unknown where
-// values repeat.
+// Auto takes zones where values are unique, else the frontier, and Porcupine
+// where too many operations are open at a time for that. The others force one
+// engine, for cross-checks and benchmarks: they say unknown where it cannot help.
 const (
 	Auto Engine = iota
 	Zones
 	Porcupine
+	Frontier
 )
 
-var engineNames = [...]string{"auto", "zones", "porcupine"}
+var engineNames = [...]string{"auto", "zones", "porcupine", "frontier"}
 
 // String returns the name of the engine.
 func (e Engine) String() string { return engineNames[e] }
@@ -86,21 +88,18 @@ const (
 
 // Options say how to judge. The zero Options are ready for use.
 type Options struct {
-	Model   Model         // the object; the zero Model is CASRegister
+	Model   Model         // the object; without a name it is CASRegister
 	Engine  Engine        // Auto unless forced
 	Timeout time.Duration // for all searches together; 0 is DefaultTimeout
 	Memory  uint64        // bytes by which the heap may grow in a search; 0 is DefaultMemory
 	Workers int           // keys judged at the same time; 0 is GOMAXPROCS
-
-	// NilMatchesAny takes a read of nil for a read whose result is unknown, as
-	// Knossos does. Without it, such a read says that there was no value, and is
-	// stale if there was one.
-	NilMatchesAny bool
 }
 
 func (o Options) filled() Options {
 	if o.Model.Name == "" {
-		o.Model = CASRegister()
+		m := CASRegister()
+		m.Initial, m.NilMatchesAny = o.Model.Initial, o.Model.NilMatchesAny
+		o.Model = m
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
@@ -232,7 +231,32 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 	if err := b.ctx.Err(); err != nil {
 		return KeyReport{Verdict: checkers.Unknown, Reason: "stopped before it was judged: " + err.Error()}
 	}
-	r, err := opts.decode(calls)
+	if opts.Model.isRegister(calls) {
+		return judgeRegister(calls, opts, b)
+	}
+	p, err := newProblem(opts.Model, calls)
+	if err != nil {
+		return KeyReport{Verdict: checkers.Unknown, Reason: err.Error()}
+	}
+	k := KeyReport{Engine: opts.Engine.String(), Ops: len(p.ops), Judged: p.judged, Dropped: p.total - len(p.ops)}
+	switch {
+	case p.judged == 0:
+		k.Verdict, k.Reason = checkers.Unknown, nothing
+	case opts.Engine == Zones:
+		k.Verdict, k.Reason = checkers.Unknown, "zones are for registers only"
+	default:
+		k.search(p, opts, b)
+	}
+	return k
+}
+
+// isRegister reports whether all that was done can be done to a register.
+func (m Model) isRegister(calls []history.Call) bool {
+	return m.fs != nil && !(m.texts && slices.ContainsFunc(calls, func(c history.Call) bool { return c.Invoke.F == "append" }))
+}
+
+func judgeRegister(calls []history.Call, opts Options, b *budget) KeyReport {
+	r, err := opts.Model.decode(calls)
 	if err != nil {
 		return KeyReport{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
@@ -244,10 +268,10 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 		k.Verdict, k.Reason = checkers.Unknown, nothing
 	case opts.Engine == Zones && !simple:
 		k.Verdict, k.Reason = checkers.Unknown, "a value was written twice: zones cannot tell which write a read saw"
-	case opts.Engine != Porcupine && simple:
+	case simple && (opts.Engine == Zones || opts.Engine == Auto):
 		k.zones(r, ops)
 	default:
-		k.search(r, ops, b)
+		k.searchRegister(r, ops, opts, b)
 	}
 	return k
 }

@@ -1,39 +1,50 @@
 package linear
 
 import (
-	"fmt"
 	"slices"
-	"sort"
-	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 )
 
-// reduce makes a violation small while it stays one. Every step keeps the
-// proof sound: were the whole history linearizable, the rest would be as well.
-// When the budget is exhausted it returns what it has got to.
-func reduce(ops []op, values int, b *budget) []op {
-	bad := func(ops []op) bool { return linearizable(ops, values, b) == checkers.Invalid }
-	ops = shortestPrefix(ops, values, bad)
-	ops = dropValues(ops, values, bad)
-	return dropOps(ops, values, bad)
+// patience is how many steps all searches may take together that make a
+// violation small. It is no time, so that results do not depend on the machine.
+const patience = 2_000_000
+
+// effort is what is left of patience.
+type effort struct {
+	budget *budget
+	left   int
 }
 
-// shortestPrefix cuts the history off after the completion that made it
-// impossible. Linearizability is closed under prefixes.
-func shortestPrefix(ops []op, values int, bad func([]op) bool) []op {
-	var ends []int32
-	for _, o := range ops {
-		if !o.isInfo() {
-			ends = append(ends, o.res)
-		}
+// bad reports whether a problem is known to have no order.
+func (e *effort) bad(p *problem) bool {
+	if e.left <= 0 {
+		return false
 	}
-	slices.Sort(ends)
-	n := sort.Search(len(ends), func(n int) bool { return bad(prefix(ops, values, ends[n])) })
-	if n == len(ends) {
-		return ops
+	if f, ok := newFrontier(p, e.budget); ok {
+		f.limit = e.left
+		v := f.verdict()
+		e.left -= f.steps + len(f.events)
+		return v == checkers.Invalid
 	}
-	return prefix(ops, values, ends[n])
+	e.left = 0 // Porcupine does not count its steps
+	return false
+}
+
+// reduce makes a violation small while it stays one. Every step keeps the
+// proof sound: were the whole history linearizable, the rest would be as well.
+// When its patience is exhausted it returns what it has got to.
+func reduce(r *register, ops []op, result found, b *budget) []op {
+	e := &effort{b, patience}
+	bad := func(ops []op) bool { return e.bad(r.problem(ops)) }
+	values := r.values.Len()
+	if result.search != nil {
+		// Linearizability is closed under prefixes, and the search knows the
+		// response that no order can pass.
+		ops = prefix(ops, values, result.search.until())
+	}
+	ops = dropValues(ops, values, bad)
+	return dropOps(ops, values, bad)
 }
 
 // prefix returns the history up to a time: what had not begun is not there, and
@@ -105,24 +116,12 @@ func covered(ops []op, w op) bool {
 }
 
 // explainSearch explains a small violation: by its zones if its values are
-// unique, else by listing the operations that have no order.
-func explainSearch(r *register, core []op) checkers.Anomaly {
-	z := newZones(r, core)
-	if unique(core, r.values.Len()) {
+// unique, else by how far an order gets.
+func explainSearch(r *register, core []op, b *budget) checkers.Anomaly {
+	if z := newZones(r, core); unique(core, r.values.Len()) {
 		if found := z.check(1); len(found) > 0 {
 			return z.explain(found, 1)[0]
 		}
 	}
-	a := checkers.Anomaly{Name: "nonlinearizable"}
-	var steps []string
-	for i, o := range core {
-		a.Ops = append(a.Ops, z.call(int32(i)).Invoke.Index)
-		end := "with no answer"
-		if !o.isInfo() {
-			end = "until " + z.end(int32(i))
-		}
-		steps = append(steps, z.did(int32(i))+" "+end)
-	}
-	a.Explanation = fmt.Sprintf("no order of these %d operations that keeps to real time explains what was read: %s", len(core), strings.Join(steps, "; "))
-	return a
+	return r.problem(core).anomaly(nil, b)
 }

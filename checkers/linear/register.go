@@ -42,7 +42,8 @@ type register struct {
 	ops    []op // in the order of invocation
 	failed []op // writes that certainly did not happen
 
-	nilMatchesAny bool // see Options
+	nilMatchesAny bool // see Model
+	texts         bool // see Model
 	judged        int  // calls that were ok
 }
 
@@ -59,17 +60,17 @@ func (r *register) add(call int32, act action) error {
 		if o.isInfo() || c.Value().IsAbsent() || r.nilMatchesAny && c.Value().IsNil() {
 			return nil
 		}
-		o.from = r.values.ID(known(c.Value()))
+		o.from = r.number(c.Value())
 	case writes:
-		o.to = r.values.ID(known(argument(c)))
+		o.to = r.number(argument(c))
 	case deletes:
-		o.to = initial
+		o.to = r.number(history.Nil)
 	case swaps:
-		pair := argument(c).Elems()
-		if len(pair) != 2 {
-			return fmt.Errorf("index %d: the value of a cas must be [old new], not %v", c.Invoke.Index, argument(c))
+		from, to, err := pairOf(c)
+		if err != nil {
+			return fmt.Errorf("index %d: %w", c.Invoke.Index, err)
 		}
-		o.from, o.to = r.values.ID(known(pair[0])), r.values.ID(known(pair[1]))
+		o.from, o.to = r.number(from), r.number(to)
 	}
 	if c.Type() == history.Fail {
 		r.failed = append(r.failed, o)
@@ -77,6 +78,43 @@ func (r *register) add(call int32, act action) error {
 	}
 	r.ops = append(r.ops, o)
 	return nil
+}
+
+// number returns the number of a value that was read or written.
+func (r *register) number(v history.Value) int32 {
+	if r.texts {
+		return r.values.ID(noText(v))
+	}
+	return r.values.ID(known(v))
+}
+
+// pairOf returns the two values of a compare-and-set.
+func pairOf(c history.Call) (from, to history.Value, err error) {
+	pair := argument(c).Elems()
+	if len(pair) != 2 {
+		return from, to, fmt.Errorf("the value of a cas must be [old new], not %v", argument(c))
+	}
+	return pair[0], pair[1], nil
+}
+
+// decode turns the calls on one object into a register problem. It fails on
+// operations that the model does not have.
+func (m Model) decode(calls []history.Call) (*register, error) {
+	r := &register{
+		calls: calls, ops: make([]op, 0, len(calls)), clock: checkers.ClockOf(calls),
+		nilMatchesAny: m.NilMatchesAny, texts: m.texts,
+	}
+	r.number(m.Initial)
+	for i := range calls {
+		act, ok := m.fs[calls[i].Invoke.F]
+		if !ok {
+			return nil, fmt.Errorf("index %d: %w", calls[i].Invoke.Index, unknownF(m.Name, calls[i]))
+		}
+		if err := r.add(int32(i), act); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // argument returns what a write or compare-and-set was given; some recorders

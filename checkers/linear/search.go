@@ -3,12 +3,10 @@ package linear
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"runtime/metrics"
 	"sync/atomic"
 	"time"
 
-	"github.com/anishathalye/porcupine"
 	"github.com/ordeal-dev/ordeal/checkers"
 )
 
@@ -58,115 +56,79 @@ func heap() uint64 {
 // lookEvery is how many steps a search makes between looks at its budget.
 const lookEvery = 1 << 10
 
-// linearizable searches for an order of the operations with Porcupine. It
-// returns Unknown when the budget is exhausted.
-func linearizable(ops []op, values int, b *budget) checkers.Verdict {
-	steps := 0
-	states := boxed(values)
-	model := porcupine.Model{
-		Init: func() any { return states[initial] },
-		StepContext: func(ctx context.Context, state, input, _ any) (bool, any) {
-			// Refusing every step brings the search to its end: it goes back
-			// through what it had and finds nothing more to try.
-			if steps++; steps%lookEvery == 0 && b.look() || b.spent.Load() != nil || ctx.Err() != nil {
-				return false, state
-			}
-			to, ok := step(input.(*op), state.(int32))
-			return ok, states[to]
-		},
-		Equal: func(a, b any) bool { return a.(int32) == b.(int32) },
-		Hash:  func(state any) uint64 { return maphash.Comparable(seed, state.(int32)) },
-	}
+// left returns the time that is left, which is never none at all.
+func (b *budget) left() time.Duration { return max(time.Until(b.deadline), time.Millisecond) }
+
+// found is what a search found out about a problem.
+type found struct {
+	verdict checkers.Verdict
+	engine  Engine
+	search  *frontier // if it was the frontier that searched
+}
+
+// search looks for an order of the operations of p: along the frontier, or with
+// Porcupine if too many operations are open at a time for that. It says unknown
+// when the budget is exhausted.
+func (p *problem) search(engine Engine, b *budget) found {
 	if b.look() {
-		return checkers.Unknown
+		return found{verdict: checkers.Unknown, engine: engine}
 	}
-	result := porcupine.CheckOperationsTimeout(model, operations(ops), max(time.Until(b.deadline), time.Millisecond))
-	switch {
-	case result == porcupine.Ok:
+	if engine != Porcupine {
+		if f, ok := newFrontier(p, b); ok {
+			return found{f.verdict(), Frontier, f}
+		} else if engine == Frontier {
+			b.exhaust(fmt.Sprintf("gave up: more than %d operations are open at a time, which is too many for the frontier", width))
+			return found{verdict: checkers.Unknown, engine: Frontier}
+		}
+	}
+	return found{verdict: p.porcupine(b), engine: Porcupine}
+}
+
+// verdict searches for an order.
+func (f *frontier) verdict() checkers.Verdict {
+	switch found, done := f.run(); {
+	case found:
 		return checkers.OK
-	case result == porcupine.Unknown:
-		b.exhaust(fmt.Sprintf("ran out of its time of %v", b.timeout))
-		return checkers.Unknown
-	case b.look():
-		return checkers.Unknown
-	default:
+	case done:
 		return checkers.Invalid
-	}
-}
-
-// seed is that of the hashes of states, which never leave a search.
-var seed = maphash.MakeSeed()
-
-// boxed returns the numbers of values as interfaces, so that a step does not
-// have to allocate one.
-func boxed(values int) []any {
-	states := make([]any, values)
-	for v := range states {
-		states[v] = int32(v)
-	}
-	return states
-}
-
-// step applies an operation to a register that holds v. A compare-and-set whose
-// outcome is unknown may come last, where nobody sees what it did, so it can be
-// taken to apply exactly where it finds its value.
-func step(o *op, v int32) (int32, bool) {
-	switch {
-	case o.isRead():
-		return v, o.from == v
-	case !o.isCAS() || o.from == v:
-		return o.to, true
 	default:
-		return v, o.isInfo()
+		return checkers.Unknown
 	}
 }
 
-func operations(ops []op) []porcupine.Operation {
-	list := make([]porcupine.Operation, len(ops))
-	for i := range ops {
-		list[i] = porcupine.Operation{Input: &ops[i], Call: int64(ops[i].inv), Return: int64(ops[i].res)}
-	}
-	return list
-}
-
-// absurd finds an observation that no order can explain, because every write of
-// its value began after it, or there is none. It takes no search to see that.
-// Info operations need not have happened, so they can always be explained.
-func absurd(ops []op, values int) (finding, bool) {
-	first := make([]int32, values)
-	for v := range first {
-		first[v] = none
-	}
-	for i, o := range ops {
-		if o.to != none && first[o.to] == none {
-			first[o.to] = int32(i)
+// search has the key judged by search, part by part, and makes a violation small.
+func (k *KeyReport) search(p *problem, opts Options, b *budget) {
+	parts := p.parts()
+	results := make([]found, len(parts))
+	for i, part := range parts {
+		results[i] = part.search(opts.Engine, b)
+		k.Engine = results[i].engine.String()
+		switch results[i].verdict {
+		case checkers.Unknown:
+			k.Verdict = checkers.Unknown
+			k.Reason = fmt.Sprintf("the search for an order of %d operations %s", len(part.ops), *b.spent.Load())
+		case checkers.Invalid:
+			k.Verdict, k.Reason = checkers.Invalid, ""
+			k.Anomalies = []checkers.Anomaly{part.explain(results[i], b)}
+			return
 		}
 	}
-	for i, o := range ops {
-		switch {
-		case o.from == none || o.from == initial || o.isInfo():
-		case first[o.from] == none:
-			return finding{kind: unwritten, ops: []int32{int32(i)}}, true
-		case o.res < ops[first[o.from]].inv:
-			return finding{kind: future, ops: []int32{first[o.from], int32(i)}}, true
-		}
-	}
-	return finding{}, false
 }
 
-// search has the key judged by Porcupine, and makes a violation small.
-func (k *KeyReport) search(r *register, ops []op, b *budget) {
-	k.Engine = Porcupine.String()
+// searchRegister has a register judged by search, and makes a violation small.
+func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budget) {
+	k.Engine = opts.Engine.String()
 	if f, ok := absurd(ops, r.values.Len()); ok {
 		k.Verdict = checkers.Invalid
 		k.Anomalies = newZones(r, ops).explain([]finding{f}, 1)
 		return
 	}
-	k.Verdict = linearizable(ops, r.values.Len(), b)
+	result := r.problem(ops).search(opts.Engine, b)
+	k.Verdict, k.Engine = result.verdict, result.engine.String()
 	switch k.Verdict {
 	case checkers.Unknown:
 		k.Reason = fmt.Sprintf("the search for an order of %d operations %s", len(ops), *b.spent.Load())
 	case checkers.Invalid:
-		k.Anomalies = []checkers.Anomaly{explainSearch(r, reduce(ops, r.values.Len(), b))}
+		k.Anomalies = []checkers.Anomaly{explainSearch(r, reduce(r, ops, result, b), b)}
 	}
 }

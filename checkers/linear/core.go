@@ -1,0 +1,105 @@
+package linear
+
+import (
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+)
+
+// prefix returns the problem up to a time: what had not begun is not there, and
+// what had not ended is unknown.
+func (p *problem) prefix(until int32) *problem {
+	var cut []act
+	for _, x := range p.ops {
+		if x.inv > until || x.res > until && p.pure(&x) {
+			continue
+		}
+		if x.res > until {
+			x.res = forever
+		}
+		cut = append(cut, x)
+	}
+	return p.with(cut)
+}
+
+// with returns the problem with other operations.
+func (p *problem) with(ops []act) *problem {
+	q := *p
+	q.ops = ops
+	return &q
+}
+
+// since returns the last moment before the violation that f found at which
+// nothing was open and the object was in one state for certain, and the problem
+// from then on. Operations without an answer stay, for they may come later.
+func (f *frontier) since() (int32, *problem) {
+	for i := f.deep - 1; i >= 0; i-- {
+		if q := f.quiet[i]; q.count == 1 {
+			at := f.events[i].at
+			rest := f.with(slices.DeleteFunc(slices.Clone(f.ops), func(x act) bool { return x.res <= at }))
+			rest.first = q.state
+			return at, rest
+		}
+	}
+	return none, f.problem
+}
+
+// core makes the violation that f found small, while it stays one: were the
+// whole history linearizable, the rest would be as well. It returns the moment
+// before which everything was left out, or none.
+func (f *frontier) core(b *budget) (int32, *problem) {
+	e := &effort{b, patience}
+	at, p := f.since()
+	p = p.prefix(f.until())
+	p = p.dropPure(e)
+	if r, ok := p.object.(reducible); ok {
+		p = p.dropValues(r, e)
+		p = p.dropPure(e)
+	}
+	return at, p
+}
+
+// dropPure leaves out operations that change nothing, many at a time at first.
+func (p *problem) dropPure(e *effort) *problem {
+	for size := len(p.ops); size > 0; size /= 2 {
+		for i := len(p.ops); i > 0; i -= size {
+			part := max(0, i-size)
+			if i > len(p.ops) {
+				continue
+			}
+			rest := slices.Clone(p.ops[:part])
+			for _, x := range p.ops[part:i] {
+				if !p.pure(&x) {
+					rest = append(rest, x)
+				}
+			}
+			rest = append(rest, p.ops[i:]...)
+			if len(rest) < len(p.ops) && e.bad(p.with(rest)) {
+				p = p.with(rest)
+			}
+		}
+	}
+	return p
+}
+
+// dropValues leaves out one value at a time.
+func (p *problem) dropValues(r reducible, e *effort) *problem {
+	for v := range r.size() {
+		if rest := r.without(p.ops, v); e.bad(p.with(rest)) {
+			p = p.with(rest)
+		}
+	}
+	return p
+}
+
+// explain makes a violation small and says why it is one.
+func (p *problem) explain(result found, b *budget) checkers.Anomaly {
+	if result.search == nil {
+		return p.anomaly(nil, b)
+	}
+	at, core := result.search.core(b)
+	if at == none {
+		return core.anomaly(nil, b)
+	}
+	return core.anomaly(&at, b)
+}
