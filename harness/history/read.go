@@ -97,13 +97,16 @@ type text struct {
 	lines int   // lines of the text before the buffer
 	form  int   // where in the buffer the current form begins
 
-	syntax  syntax
-	wrapped bool // the operations are in [brackets]
-	closed  bool // the closing bracket was seen
-	closing byte
-	comma   bool // the comma before the next operation was read
-	whole   int  // operations that were read
-	seen    int  // records, those that were skipped included
+	syntax    syntax
+	wrapped   bool // the operations are in [brackets]
+	closed    bool // the closing bracket was seen
+	closing   byte
+	comma     bool // the comma before the next operation was read
+	whole     int  // operations that were read
+	seen      int  // records, those that were skipped included
+	ahead     bool // the rest was, or is being, read in chunks
+	chunkSize int
+	spares    []*chunk // that were taken, to be filled again
 
 	h        History
 	memory   int64 // how much it may take
@@ -136,7 +139,7 @@ func newText(r io.Reader) (*text, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &text{src: src, warnings: make(map[Oddity]int)}
+	t := &text{src: src, warnings: make(map[Oddity]int), chunkSize: chunkSize}
 	t.arena = newArena()
 	t.b = make([]byte, 0, firstBuffer)
 	return t, nil
@@ -243,6 +246,11 @@ func (t *text) readOps() error {
 				return fmt.Errorf("line %d: %w", t.line(t.form), ErrTooLarge)
 			}
 			t.form = t.i
+			if t.splits() {
+				if err := t.readAhead(); err != nil {
+					return err
+				}
+			}
 		case errors.Is(err, io.EOF):
 			return t.end()
 		case errors.Is(err, errShort) && t.eof:
@@ -578,11 +586,6 @@ func (t *text) opFollows(from int) bool {
 
 func (t *text) tryOp() (bool, error) {
 	t.reset()
-	var err error
-	if t.syntax == ednSyntax {
-		_, err = t.ednRecord()
-	} else {
-		_, err = t.jsonRecord()
-	}
+	_, err := t.record(t.syntax)
 	return err == nil, err
 }
