@@ -1,16 +1,23 @@
 // Package set judges sets that clients add unique elements to and read as a
 // whole: does every element that was acknowledged stay, and come back once?
 //
-// An element is known from the moment its add was acknowledged or a read that
-// contained it came back, whichever was first. A read that began after that and
-// does not contain it is evidence against the set: the element is stale if a
-// read that began later has it again, and lost if none does. An element that is
-// neither seen in the last read nor missing after it was known was never read.
-// These are the rules of Jepsen's set-full.
+// The field has two ways to ask. [New] is the stricter one, under the name that
+// Jepsen gives it, set-full. An element is known from the moment its add was
+// acknowledged or a read that contained it came back, whichever was first. A read
+// that began after that and does not contain it is evidence against the set: the
+// element is stale if a read that began later has it again, and lost if none does.
+// An element that is neither seen in the last read nor missing after it was known
+// was never read. [NewLast] is Jepsen's set: it looks at the last read only, which
+// has to have all that was ever acknowledged.
 //
-// Beyond them, an element that is twice in one read is a duplicate, one that was
-// never added is unexpected, one whose add failed is a dirty read, and a final
-// read, made after recovery, must have all that is known, through every node.
+// Jepsen compares what was read with what was acknowledged, and not with what was
+// possible. An element that is twice in one read is a duplicate, one that was never
+// added, or not yet, is unexpected, and one whose adds all failed is a dirty read:
+// a failed add certainly did not happen. No set can show these, whatever it
+// promises, so they are invalid here. (Jepsen's set-full counts duplicates, but a
+// comparison that is never true hides them.) Also, a final read, made after
+// recovery, must have all that is known, through every node; and an element that
+// is added again stays known, where Jepsen forgets that it was added before.
 //
 //	lost        known, and in no read that began later
 //	stale-read  known, and missing from a read that began later, but seen again
@@ -18,7 +25,9 @@
 //	unexpected  read, but never added, or not yet
 //	dirty-read  read, although its add failed
 //
-// Elements are numbered and reads are bitmaps, so reads times elements is cheap.
+// Each element of each read is looked at twice, and each element that a read lacks
+// once in all, so that a history in which nearly all reads are empty costs no more
+// than its size.
 package set
 
 import (
@@ -28,12 +37,16 @@ import (
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
-// Name is what the checker is called.
-const Name = "set"
+// What the checkers are called.
+const (
+	Name     = "set-full" // of New
+	LastName = "set"      // of NewLast
+)
 
 // Names of the anomalies.
 const (
@@ -62,8 +75,8 @@ type Latencies struct {
 	Max int64 `json:"1"`
 }
 
-// Report has the counts and lists of Jepsen's set and set-full under their
-// names. Lists are in the order in which elements were first added.
+// Report has the counts and lists of Jepsen's set-full under their names. Lists
+// are in the order in which elements were first added.
 type Report struct {
 	Attempt      int `json:"attempt-count"`      // elements whose add was invoked
 	Acknowledged int `json:"acknowledged-count"` // elements whose add was ok
@@ -83,7 +96,7 @@ type Report struct {
 	LostElements       []string       `json:"lost"`
 	StaleElements      []string       `json:"stale"`
 	NeverReadElements  []string       `json:"never-read"`
-	UnexpectedElements []string       `json:"unexpected"`
+	UnexpectedElements []string       `json:"unexpected"` // at most 1000
 	RecoveredElements  []string       `json:"recovered"`
 	Duplicates         map[string]int `json:"duplicated"`  // element to the most often it was in one read
 	WorstStale         []Staleness    `json:"worst-stale"` // at most 8
@@ -102,15 +115,21 @@ type Report struct {
 
 // Staleness says for how long an element was missing after it was known.
 type Staleness struct {
-	Element string `json:"element"`
-	Latency int64  `json:"stable-latency"` // milliseconds
-	Index   int    `json:"last-absent"`    // of the last read without it
+	Element    string `json:"element"`
+	Outcome    string `json:"outcome"`        // always "stable": it came back
+	Latency    int64  `json:"stable-latency"` // milliseconds
+	Known      int    `json:"known"`          // index of the completion that made it known
+	LastAbsent int    `json:"last-absent"`    // index of the invocation of the last read without it
 }
 
-// New returns a checker of sets.
+// maxListed is how many unexpected elements are listed.
+const maxListed = 1000
+
+// New returns a checker of sets by what becomes of each element: Jepsen's
+// set-full.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h)
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
@@ -119,28 +138,45 @@ func New(opts Options) checkers.Checker {
 }
 
 // Check judges the adds and reads of h. Where operations have keys, each key is
-// a set of its own, and the report is that of all of them together.
-func Check(h *history.History) (Report, error) {
+// a set of its own, and the report is that of all of them together. It is an error
+// if a read does not return a list or a set, or if ctx ends.
+func Check(ctx context.Context, h *history.History) (Report, error) {
 	r := newReport()
-	calls, err := checkers.Paired(h)
+	sets, err := gather(ctx, h)
 	if err != nil {
 		return r, err
+	}
+	for _, s := range sets {
+		if err := s.judge(ctx, &r); err != nil {
+			return r, err
+		}
+	}
+	r.finish()
+	return r, nil
+}
+
+// gather splits the adds and reads of h by the set that they are about.
+func gather(ctx context.Context, h *history.History) ([]*set, error) {
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return nil, err
 	}
 	clock := checkers.ClockOf(calls)
 	var keys intern.Table
 	var sets []*set
-	for _, c := range calls {
+	for i, c := range calls {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		}
 		k := keys.ID(c.Invoke.Key)
 		if int(k) == len(sets) {
 			sets = append(sets, &set{key: c.Invoke.Key, clock: clock})
 		}
-		sets[k].call(c)
+		if err := sets[k].call(c); err != nil {
+			return nil, err
+		}
 	}
-	for _, s := range sets {
-		s.judge(&r)
-	}
-	r.finish()
-	return r, nil
+	return sets, nil
 }
 
 func newReport() Report {
@@ -154,8 +190,13 @@ func (r *Report) finish() {
 	r.StableLatencies, r.LostLatencies = quantiles(r.stable), quantiles(r.lost)
 	slices.SortStableFunc(r.WorstStale, func(a, b Staleness) int { return cmp.Compare(b.Latency, a.Latency) })
 	r.WorstStale = r.WorstStale[:min(len(r.WorstStale), 8)]
+	sortByRank(r.Anomalies)
+}
+
+// sortByRank puts the gravest anomalies first.
+func sortByRank(list []checkers.Anomaly) {
 	rank := map[string]int{Lost: 0, DirtyRead: 1, Unexpected: 2, Duplicate: 3}
-	slices.SortStableFunc(r.Anomalies, func(a, b checkers.Anomaly) int { return cmp.Compare(rank[a.Name], rank[b.Name]) })
+	slices.SortStableFunc(list, func(a, b checkers.Anomaly) int { return cmp.Compare(rank[a.Name], rank[b.Name]) })
 }
 
 func quantiles(ms []int64) *Latencies {
@@ -173,16 +214,27 @@ func (r Report) result(opts Options) checkers.Result {
 		anomalies = append(anomalies, r.StaleOnes...)
 	}
 	anomalies = anomalies[:min(len(anomalies), checkers.MaxAnomalies)]
+	result := checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}
 	switch {
 	case len(anomalies) > 0:
-		return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(r)
 	case r.Reads == 0:
 		return checkers.Unknownf("the set was never read: no read was ok").Detail(r)
 	case r.Stable == 0:
 		return checkers.Unknownf("no element was ever read: %d were added, %d acknowledged, and there were %d reads", r.Attempt, r.Acknowledged, r.Reads).Detail(r)
 	default:
-		return checkers.Result{}.Detail(r)
+		result = checkers.Result{}
 	}
+	parameters := finding.Flags(map[string]bool{"linearizable": opts.Linearizable})
+	return finding.Certified(result.Detail(r), Name, parameters, shown)
+}
+
+// shown returns the operations that a certificate needs to show an anomaly. That of
+// an unexpected element is for the read alone: there is no add that explains it.
+func shown(a checkers.Anomaly) []int {
+	if a.Name == Unexpected {
+		return a.Ops[:1]
+	}
+	return a.Ops
 }
 
 // note keeps an anomaly, the count-th of its name, if it can still be shown.
@@ -197,6 +249,3 @@ func note(list *[]checkers.Anomaly, count int, a checkers.Anomaly) {
 func latency(list *[]int64, from, to int64) {
 	*list = append(*list, max(0, to-from)/1e6)
 }
-
-// describe names an element in a list.
-func describe(v history.Value) string { return fmt.Sprint(v) }

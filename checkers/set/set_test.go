@@ -1,18 +1,17 @@
 package set
 
 import (
+	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordeal-dev/ordeal/checkers"
-	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
+	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
+	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -20,6 +19,9 @@ import (
 func TestCases(t *testing.T) {
 	t.Parallel()
 	script.Run(t, "testdata/set.txt", func(d *datadriven.TestData) checkers.Checker {
+		if d.Cmd == "last" {
+			return NewLast()
+		}
 		return New(Options{Linearizable: d.HasArg("linearizable")})
 	})
 }
@@ -27,13 +29,24 @@ func TestCases(t *testing.T) {
 // naive judges elements one by one, read by read, as the definition says.
 func naive(h *history.History) (lost, stable, stale, never []string) {
 	calls, _ := h.Calls()
+	done := map[string]bool{}
 	for _, add := range calls {
-		if add.Invoke.F != "add" {
+		if add.Invoke.F != "add" || done[add.Invoke.Value.String()] {
 			continue
 		}
+		done[add.Invoke.Value.String()] = true
 		known, present, absent := -1, -1, -1
-		if add.Type() == history.OK {
-			known = add.Complete.Index
+		failed := add.Type() == history.Fail
+		for _, c := range calls {
+			if c.Invoke.F != "add" || !c.Invoke.Value.Equal(add.Invoke.Value) {
+				continue
+			}
+			if failed && c.Type() != history.Fail {
+				add, failed = c, false
+			}
+			if c.Type() == history.OK && (known < 0 || c.Complete.Index < known) {
+				known = c.Complete.Index
+			}
 		}
 		for _, r := range calls {
 			if r.Invoke.F != "read" || r.Type() != history.OK {
@@ -101,13 +114,15 @@ func random(rng *rand.Rand) *history.History {
 	return h
 }
 
-func TestAgainstDefinition(t *testing.T) {
+// TestOutcomes compares what became of each element with what the definition says,
+// one element and one read at a time.
+func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
 	sum := 0
 	for range 3000 {
 		h := random(rng)
-		r, err := Check(h)
+		r, err := Check(t.Context(), h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,63 +142,316 @@ func TestAgainstDefinition(t *testing.T) {
 	}
 }
 
-// counts reads the counts of a result of Jepsen.
-var counts = regexp.MustCompile(`:([a-z-]+-count) (\d+)`)
-
-// TestJepsenVectors compares verdicts and counts with those of Jepsen's set-full.
-// It never finds duplicates, and takes staleness under a millisecond for none.
-func TestJepsenVectors(t *testing.T) {
-	t.Parallel()
-	beyond, again := 0, 0
-	for _, c := range oracle.Vectors(t, "jepsen-set-full") {
-		h := c.Parse(t)
-		opts := Options{Linearizable: strings.Contains(c.Options, ":linearizable? true")}
-		result := New(opts).Check(t.Context(), h)
-		report, err := Check(h)
-		if err != nil {
-			t.Fatal(err)
+// small makes a history of adds of two elements, and reads of these and of one that
+// nobody adds, of which some are final.
+func small(choose confirm.Choose, calls int) *history.History {
+	return confirm.History(choose, calls, func() history.Op {
+		switch n := choose(4); n {
+		case 0, 1:
+			return history.Op{F: "add", Value: history.Int(int64(n))}
+		default:
+			return history.Op{F: "read", Value: history.Nil, Final: n == 3}
 		}
-		want := map[string]checkers.Verdict{"true": checkers.OK, "false": checkers.Invalid, "unknown": checkers.Unknown}[verdict(c.Expect.Valid)]
-		if result.Verdict != want {
-			// What it does not look for, and elements lost before they were added again.
-			more := report.Duplicated+report.Unexpected+report.Dirty > 0 || report.Lost > 0 && repeats(h)
-			if want == checkers.Invalid || result.Verdict != checkers.Invalid || !more {
-				t.Errorf("%s %s: Jepsen says %v, we say %v %s %+v\n%s\n%s", c.ID, c.Options, want, result.Verdict, result.Reason, result.Anomalies, c.Expect.Result, c.History)
-			}
-			beyond++
+	}, func(op history.Op) history.Op {
+		if op.F == "add" {
+			op.Type = choose.Outcome()
+			return op
 		}
-		if repeats(h) || report.Dirty > 0 {
-			again++ // Jepsen forgets an element that is added again, and takes a failed add for one that may have happened
-			continue
-		}
-		ours := map[string]int{"attempt-count": report.Attempt, "stable-count": report.Stable, "lost-count": report.Lost, "never-read-count": report.NeverRead}
-		for _, m := range counts.FindAllStringSubmatch(c.Expect.Result, -1) {
-			n, _ := strconv.Atoi(m[2])
-			if got, ok := ours[m[1]]; ok && got != n {
-				t.Errorf("%s: %s is %d, Jepsen says %d\n%s\n%s", c.ID, m[1], got, n, c.Expect.Result, c.History)
-			}
-		}
-	}
-	t.Logf("in %d histories we find what Jepsen does not; in %d the counts differ by definition", beyond, again)
+		lists := [][]int64{{0}, {1}, {0, 1}, {1, 0}, {}, {0, 0}, {2}}
+		op.Type, op.Value = history.OK, history.Ints(lists[choose(len(lists))]...)
+		return op
+	})
 }
 
-// repeats reports whether an element was added twice.
-func repeats(h *history.History) bool {
+// calls are the adds and the reads that were ok.
+func split(h *history.History) (adds, reads []history.Call) {
 	calls, _ := h.Calls()
-	seen := make(map[string]bool)
 	for _, c := range calls {
-		if c.Invoke.F == "add" && seen[c.Invoke.Value.String()] {
-			return true
-		} else if c.Invoke.F == "add" {
-			seen[c.Invoke.Value.String()] = true
+		if c.Invoke.F == "add" {
+			adds = append(adds, c)
+		} else if c.Type() == history.OK {
+			reads = append(reads, c)
+		}
+	}
+	return adds, reads
+}
+
+func has(r history.Call, v history.Value) bool {
+	return slices.ContainsFunc(r.Value().Elems(), v.Equal)
+}
+
+// fits reports whether a read has each element once, and only what can be there.
+func fits(r history.Call, adds []history.Call) bool {
+	elems := r.Value().Elems()
+	for i, v := range elems {
+		if slices.ContainsFunc(elems[:i], v.Equal) {
+			return false
+		}
+		if !slices.ContainsFunc(adds, func(a history.Call) bool {
+			return a.Invoke.Value.Equal(v) && a.Type() != history.Fail && a.Invoke.Index < r.Complete.Index
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// full judges a set-full by its definition: a read that has to be complete has what
+// was acknowledged or read before it began. It is unknown if no element is read
+// that was not missing later.
+func full(strict bool) func(h *history.History) checkers.Verdict {
+	return func(h *history.History) checkers.Verdict {
+		adds, reads := split(h)
+		_, stable, _, _ := naive(h)
+		for n, r := range reads {
+			if !fits(r, adds) {
+				return checkers.Invalid
+			}
+			if !strict && !r.Invoke.Final && n < len(reads)-1 {
+				continue
+			}
+			for _, a := range adds {
+				known := a.Type() == history.OK && a.Complete.Index < r.Invoke.Index ||
+					slices.ContainsFunc(reads, func(o history.Call) bool { return o.Complete.Index < r.Invoke.Index && has(o, a.Invoke.Value) })
+				if known && !has(r, a.Invoke.Value) {
+					return checkers.Invalid
+				}
+			}
+		}
+		if len(stable) == 0 {
+			return checkers.Unknown
+		}
+		return checkers.OK
+	}
+}
+
+// atEnd judges a set by its definition: the last read to come back has all that
+// was acknowledged.
+func atEnd(h *history.History) checkers.Verdict {
+	adds, reads := split(h)
+	if len(reads) == 0 {
+		return checkers.Unknown
+	}
+	last := slices.MaxFunc(reads, func(a, b history.Call) int { return a.Complete.Index - b.Complete.Index })
+	lost := slices.ContainsFunc(adds, func(a history.Call) bool { return a.Type() == history.OK && !has(last, a.Invoke.Value) })
+	if lost || !fits(last, adds) {
+		return checkers.Invalid
+	}
+	return checkers.OK
+}
+
+// oracles are the checkers with their definitions.
+func oracles() map[string]confirm.Oracle {
+	family := func(definition string, parameters map[string]string) confirm.Family {
+		return confirm.Family{Definition: definition, Parameters: parameters, Anomalies: []string{Lost, StaleRead, Duplicate, Unexpected, DirtyRead}}
+	}
+	return map[string]confirm.Oracle{
+		"full": {Family: family(Name, nil), Checker: New(Options{}), Make: small, Truth: full(false)},
+		"linearizable": {Family: family(Name, map[string]string{"linearizable": "true"}), Checker: New(Options{Linearizable: true}),
+			Make: small, Truth: full(true)},
+		"last": {Family: family(LastName, nil), Checker: NewLast(), Make: small, Truth: atEnd},
+	}
+}
+
+func TestAgainstDefinition(t *testing.T) {
+	t.Parallel()
+	for name, o := range oracles() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Agrees(t, 35_000, 2, 7)
+		})
+	}
+}
+
+func FuzzSet(f *testing.F) { oracles()["linearizable"].Fuzz(f) }
+
+// valid makes a history of a set that loses nothing and reads it at the end.
+func valid(rng *rand.Rand) *history.History {
+	var in []int64
+	next := int64(0)
+	n := 8 + rng.IntN(12)
+	h := confirm.History(rng.IntN, n, func() history.Op {
+		if rng.IntN(3) > 0 {
+			next++
+			return history.Op{F: "add", Value: history.Int(next)}
+		}
+		return history.Op{F: "read", Value: history.Nil}
+	}, func(op history.Op) history.Op {
+		if op.F == "read" {
+			op.Type, op.Value = history.OK, history.Ints(in...)
+			return op
+		}
+		op.Type = []history.Type{history.OK, history.OK, history.Info, history.Fail}[rng.IntN(4)]
+		if v, _ := op.Value.Int(); op.Type == history.OK || op.Type == history.Info && rng.IntN(2) == 0 {
+			in = append(in, v)
+		}
+		return op
+	})
+	for range 2 {
+		i := len(h.Ops)
+		op := history.Op{Index: i, Time: int64(i) * 1e6, Process: history.Process(n + i), F: "read", Value: history.Nil}
+		h.Ops = append(h.Ops, op)
+		op.Index, op.Time, op.Type, op.Value = i+1, op.Time+1e6, history.OK, history.Ints(in...)
+		h.Ops = append(h.Ops, op)
+	}
+	return h
+}
+
+// mutations corrupt one of the two reads at the end, or the add of what is in them.
+var mutations = map[string]func(h *history.History, rng *rand.Rand, last *history.Op, elems []history.Value) []history.Value{
+	Lost: func(h *history.History, rng *rand.Rand, last *history.Op, elems []history.Value) []history.Value {
+		i := rng.IntN(len(elems))
+		return slices.Delete(elems, i, i+1)
+	},
+	Duplicate: func(_ *history.History, rng *rand.Rand, _ *history.Op, elems []history.Value) []history.Value {
+		return append(elems, elems[rng.IntN(len(elems))])
+	},
+	Unexpected: func(_ *history.History, _ *rand.Rand, _ *history.Op, elems []history.Value) []history.Value {
+		return append(elems, history.Int(-1))
+	},
+	DirtyRead: func(h *history.History, rng *rand.Rand, _ *history.Op, elems []history.Value) []history.Value {
+		v := elems[rng.IntN(len(elems))]
+		for i := range h.Ops {
+			if op := &h.Ops[i]; op.F == "add" && op.Type != history.Invoke && op.Value.Equal(v) {
+				op.Type = history.Fail
+			}
+		}
+		return elems
+	},
+}
+
+func TestMutations(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(5, 6))
+	done := map[string]int{}
+	for range 1500 {
+		h := valid(rng)
+		for _, c := range []checkers.Checker{New(Options{Linearizable: true}), NewLast()} {
+			if r := c.Check(t.Context(), h); r.Verdict == checkers.Invalid {
+				t.Fatalf("flagged before: %+v\n%v", r.Anomalies, h.Ops)
+			}
+		}
+		last := &h.Ops[len(h.Ops)-1]
+		if len(last.Value.Elems()) == 0 {
+			continue
+		}
+		for name, mutate := range mutations {
+			g := &history.History{Ops: slices.Clone(h.Ops)}
+			last := &g.Ops[len(g.Ops)-1]
+			last.Value = history.List(mutate(g, rng, last, slices.Clone(last.Value.Elems()))...)
+			for _, c := range []checkers.Checker{New(Options{}), New(Options{Linearizable: true}), NewLast()} {
+				if name == Lost && c.Name() == LastName && !acknowledged(h, g) {
+					continue // a set may lose what nobody was told is there
+				}
+				r := c.Check(t.Context(), g)
+				if len(r.Anomalies) != 1 || r.Anomalies[0].Name != name {
+					t.Fatalf("%s: %v %+v, want %s\n%v", c.Name(), r.Verdict, r.Anomalies, name, g.Ops)
+				}
+				confirm.Result(t, g, r)
+			}
+			done[name]++
+		}
+	}
+	// An element that the read before the last one lacks is stale.
+	for range 2000 {
+		h := valid(rng)
+		op := &h.Ops[len(h.Ops)-3]
+		if len(op.Value.Elems()) == 0 {
+			continue
+		}
+		i := rng.IntN(len(op.Value.Elems()))
+		gone := op.Value.Elems()[i]
+		op.Value = history.List(slices.Delete(slices.Clone(op.Value.Elems()), i, i+1)...)
+		known := slices.ContainsFunc(h.Ops[:len(h.Ops)-4], func(o history.Op) bool {
+			return o.Type == history.OK && (o.F == "add" && o.Value.Equal(gone) || o.F == "read" && slices.ContainsFunc(o.Value.Elems(), gone.Equal))
+		})
+		r := New(Options{Linearizable: true}).Check(t.Context(), h)
+		if known != (len(r.Anomalies) == 1 && r.Anomalies[0].Name == StaleRead) {
+			t.Fatalf("known %v: %v %+v\n%v", known, r.Verdict, r.Anomalies, h.Ops)
+		}
+		if known {
+			done[StaleRead]++
+		}
+	}
+	for _, name := range []string{Lost, Duplicate, Unexpected, DirtyRead, StaleRead} {
+		if done[name] < 1000 {
+			t.Errorf("%s was only tried %d times", name, done[name])
+		}
+	}
+}
+
+// acknowledged reports whether the element that the last read of g lacks, and that
+// of h has, was acknowledged.
+func acknowledged(h, g *history.History) bool {
+	for _, v := range h.Ops[len(h.Ops)-1].Value.Elems() {
+		if !slices.ContainsFunc(g.Ops[len(g.Ops)-1].Value.Elems(), v.Equal) {
+			return slices.ContainsFunc(h.Ops, func(op history.Op) bool { return op.F == "add" && op.Type == history.OK && op.Value.Equal(v) })
 		}
 	}
 	return false
 }
 
-func verdict(v any) string {
-	if b, ok := v.(bool); ok {
-		return strconv.FormatBool(b)
+func TestElements(t *testing.T) {
+	t.Parallel()
+	for want, vs := range map[string][]history.Value{
+		"#{}": nil, "#{1}": {history.Int(1)}, "#{1..2}": {history.Int(2), history.Int(1)},
+		`#{-1..1 3 "a"}`: {history.String("a"), history.Int(3), history.Int(0), history.Int(-1), history.Int(1)},
+	} {
+		if got := Elements(vs).String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
-	return v.(string)
+}
+
+// TestHostile feeds the checkers with what makes no sense.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []checkers.Checker{New(Options{}), New(Options{Linearizable: true}), NewLast()} {
+		hostile.Feed(t, c, []string{"add", "read"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3), history.Ints(2, 2)})
+	}
+}
+
+// big makes a history of n operations, of which one in every is a read of the
+// latest elements, at most as many as width.
+func big(n, every, width int) *history.History {
+	h := &history.History{Ops: make([]history.Op, 0, 2*n)}
+	record := func(op history.Op) {
+		op.Index, op.Time = len(h.Ops), int64(len(h.Ops))*1000
+		h.Ops = append(h.Ops, op)
+	}
+	added := int64(0)
+	for i := range n {
+		op := history.Op{Process: history.Process(i % 20), F: "add", Value: history.Int(added)}
+		if i%every == every-1 || i == n-1 {
+			op.F, op.Value = "read", history.Nil
+			record(op)
+			var elems []history.Value
+			for v := max(0, added-int64(width)); v < added; v++ {
+				elems = append(elems, history.Int(v))
+			}
+			op.Value = history.List(elems...)
+		} else {
+			record(op)
+			added++
+		}
+		op.Type = history.OK
+		record(op)
+	}
+	return h
+}
+
+// BenchmarkSet judges a million operations: with few reads of nearly everything,
+// and with many reads of nearly nothing, where comparing each read with each element
+// would take hours.
+func BenchmarkSet(b *testing.B) {
+	for _, bb := range []struct{ every, width int }{{100_000, 1_000_000}, {2, 3}} {
+		h := big(1_000_000, bb.every, bb.width)
+		for _, c := range []checkers.Checker{New(Options{Linearizable: true}), NewLast()} {
+			b.Run(fmt.Sprintf("%s/every%d", c.Name(), bb.every), func(b *testing.B) {
+				for b.Loop() {
+					c.Check(b.Context(), h)
+				}
+			})
+		}
+	}
 }

@@ -20,8 +20,7 @@ import (
 //	lost, stale-read  the add, maybe an earlier read that has it, and the read
 //	duplicate         the add and the read
 //	dirty-read        the add and the read, and every add of the element failed
-//	unexpected        the read and, if there is one, the first add of an element that
-//	                  the read has and that was not invoked early enough
+//	unexpected        the read; no add of an element that it has was invoked early enough
 //
 // In unique-ids, no two generates that were ok have got the same.
 //
@@ -216,21 +215,16 @@ func (m *members) missing(anomaly string, add *op, reads []*op) error {
 	}
 }
 
-// unexpected confirms that a read has an element that nobody tried to add, or not
-// before the read came back.
+// unexpected confirms that a read has an element that nobody tried to add before
+// the read came back.
 func (m *members) unexpected(ops []*op) error {
-	for n, o := range ops {
-		if len(ops) > 2 || !slices.Contains(m.reads, o) {
-			continue
-		}
-		for _, v := range o.Complete.Value.Elems() {
-			i, ok := m.name.of(v)
-			switch {
-			case !ok && len(ops) == 1:
-				return nil
-			case ok && len(ops) == 2 && o.res < m.elements[i].begun && ops[1-n].Invoke.F == "add" && ops[1-n].Invoke.Value.Equal(v):
-				return nil
-			}
+	if len(ops) != 1 || !slices.Contains(m.reads, ops[0]) {
+		return unknown("unexpected", ops)
+	}
+	for _, v := range ops[0].Complete.Value.Elems() {
+		i, ok := m.name.of(v)
+		if !ok || m.elements[i].begun != never && ops[0].res < m.elements[i].begun {
+			return nil
 		}
 	}
 	return fmt.Errorf("every element that was read had been added by then")

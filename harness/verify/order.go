@@ -25,8 +25,7 @@ import (
 //
 //	causal-reverse  the write of what is missing, that of the later one, the read
 //	aborted-read    a write of the value and the read; all writes of it failed
-//	unexpected      the read, and if there is one, the first write of a value that it
-//	                has and that was invoked after it came back
+//	unexpected      the read; no write of a value that it has was invoked early enough
 
 // snapshots are the reads of a long-fork.
 type snapshots struct {
@@ -360,11 +359,12 @@ func (s *inserts) shows(anomaly string, ops []*op) error {
 	}
 	switch {
 	case anomaly == "unexpected" && len(writes) == 0:
-		shown = slices.ContainsFunc(r.Complete.Value.Elems(), func(v history.Value) bool { _, ok := s.name.of(v); return !ok })
+		shown = slices.ContainsFunc(r.Complete.Value.Elems(), func(v history.Value) bool {
+			i, ok := s.name.of(v)
+			return !ok || s.elements[i].begun != never && r.res < s.elements[i].begun
+		})
 	case len(writes) == 1:
-		w := writes[0]
-		there := times(r, w.Invoke.Value) > 0
-		shown = there && (anomaly == "unexpected" && r.res < begun(w) && begun(w) != never || anomaly == "aborted-read" && begun(w) == never)
+		shown = anomaly == "aborted-read" && times(r, writes[0].Invoke.Value) > 0 && begun(writes[0]) == never
 	case len(writes) == 2 && anomaly == "causal-reverse":
 		a, b := writes[0], writes[1]
 		shown = a.happened() && a.before(b) && b.inv == begun(b) && times(r, b.Invoke.Value) > 0 && times(r, a.Invoke.Value) == 0

@@ -1,0 +1,152 @@
+package confirm
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Choose draws a number below n, at random, in all possible ways one after the
+// other, or from the input of a fuzzer.
+type Choose func(n int) int
+
+// History makes a history of calls, each by a process of its own, that overlap as
+// choose says. begin returns the invocation of a new call. end returns the
+// completion of one that is open; if it is of type Invoke, the call stays open for
+// good.
+func History(choose Choose, calls int, begin func() history.Op, end func(op history.Op) history.Op) *history.History {
+	h := &history.History{Ops: make([]history.Op, 0, 2*calls)}
+	record := func(op history.Op) {
+		op.Index, op.Time = len(h.Ops), int64(len(h.Ops))*1e6
+		h.Ops = append(h.Ops, op)
+	}
+	var open []history.Op
+	for n := 0; n < calls || len(open) > 0; {
+		if n < calls && (len(open) == 0 || choose(2) == 0) {
+			op := begin()
+			op.Type, op.Process = history.Invoke, history.Process(n)
+			n++
+			record(op)
+			open = append(open, op)
+			continue
+		}
+		i := choose(len(open))
+		op := end(open[i])
+		open = append(open[:i], open[i+1:]...)
+		if op.Type != history.Invoke {
+			record(op)
+		}
+	}
+	return h
+}
+
+// Outcome draws how an operation that changes something ends.
+func (choose Choose) Outcome() history.Type {
+	return [...]history.Type{history.OK, history.Info, history.Fail, history.Invoke}[choose(4)]
+}
+
+// Every makes all choices that make can make, one after the other.
+func Every(make func(choose Choose)) {
+	var digits, bases []int
+	for {
+		at := 0
+		make(func(n int) int {
+			if at == len(digits) {
+				digits, bases = append(digits, 0), append(bases, n)
+			}
+			at++
+			return digits[at-1]
+		})
+		last := len(digits) - 1
+		for last >= 0 && digits[last]+1 == bases[last] {
+			last--
+		}
+		if last < 0 {
+			return
+		}
+		digits, bases = digits[:last+1], bases[:last+1]
+		digits[last]++
+	}
+}
+
+// Bytes draws choices from bytes, and zeros when they are used up.
+func Bytes(data []byte) Choose {
+	return func(n int) int {
+		if len(data) == 0 {
+			return 0
+		}
+		b := int(data[0])
+		data = data[1:]
+		return b % n
+	}
+}
+
+// Oracle is how a checker is compared with the definition.
+type Oracle struct {
+	Family
+	Checker checkers.Checker
+	// Make makes a history of so many calls.
+	Make func(choose Choose, calls int) *history.History
+	// Truth is the verdict by the definition.
+	Truth func(h *history.History) checkers.Verdict
+}
+
+// One compares the verdicts on one history, and has the certificate confirmed. Wrong
+// certificates are tried on some of the histories, by their number.
+func (o Oracle) One(t testing.TB, h *history.History, number int, roll func(n int) int) checkers.Verdict {
+	t.Helper()
+	r := o.Checker.Check(t.Context(), h)
+	truth := o.Truth(h)
+	if r.Verdict != truth {
+		t.Fatalf("%s: %v %s, want %v: %+v\n%v", o.Checker.Name(), r.Verdict, r.Reason, truth, r.Anomalies, h.Ops)
+	}
+	Result(t, h, r)
+	if number%4 == 0 {
+		o.Refuses(t, h, truth, roll)
+	}
+	if number%16 == 0 && truth != checkers.Unknown {
+		o.Corrupted(t, h, r)
+	}
+	return truth
+}
+
+// Agrees compares verdicts on all histories of all calls, and on random ones of at
+// most most calls (a tenth of them in short mode).
+func (o Oracle) Agrees(t *testing.T, random, all, most int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	verdicts, number := map[checkers.Verdict]int{}, 0
+	Every(func(choose Choose) {
+		number++
+		verdicts[o.One(t, o.Make(choose, all), number, rng.IntN)]++
+	})
+	t.Logf("all %d histories of %d calls: %v", number, all, verdicts)
+	if testing.Short() {
+		random /= 10
+	}
+	clear(verdicts)
+	for n := range random {
+		verdicts[o.One(t, o.Make(rng.IntN, 1+rng.IntN(most)), n, rng.IntN)]++
+	}
+	t.Logf("%d random histories: %v", random, verdicts)
+	for _, verdict := range []checkers.Verdict{checkers.OK, checkers.Invalid} {
+		if verdicts[verdict] < random/50 {
+			t.Errorf("only %d of the random histories are %v: the test shows little", verdicts[verdict], verdict)
+		}
+	}
+}
+
+// Fuzz compares verdicts on histories whose choices the fuzzer draws.
+func (o Oracle) Fuzz(f *testing.F) {
+	f.Add([]byte("0123456789abcdefghijklmnopqrstuvwxyz"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 256 {
+			data = data[:256]
+		}
+		choose := Bytes(data)
+		h := o.Make(choose, 1+choose(12))
+		o.One(t, h, 0, rand.New(rand.NewPCG(3, 4)).IntN)
+	})
+}
