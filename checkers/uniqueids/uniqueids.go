@@ -18,6 +18,7 @@ import (
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -47,18 +48,18 @@ type Options struct{}
 
 // New returns a checker of unique identifiers.
 func New(Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h)
+		result := checkers.Result{}
 		switch {
 		case err != nil:
 			return checkers.Unknownf("%v", err)
 		case report.Duplicated > 0:
-			return checkers.Result{Verdict: checkers.Invalid, Anomalies: report.Anomalies}.Detail(report)
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: report.Anomalies}
 		case report.Acknowledged == 0:
 			return checkers.Unknownf("no identifier was handed out: none of %d calls of generate was ok", report.Attempted).Detail(report)
-		default:
-			return checkers.Result{}.Detail(report)
 		}
+		return finding.Certified(result.Detail(report), Name, nil, nil)
 	})
 }
 
@@ -77,14 +78,18 @@ type judge struct {
 }
 
 // Check judges the calls of generate in h. Where operations have keys, each key
-// is a service of its own, and the report is that of all of them together.
-func Check(h *history.History) (Report, error) {
+// is a service of its own, and the report is that of all of them together. It is an
+// error if ctx ends.
+func Check(ctx context.Context, h *history.History) (Report, error) {
 	calls, err := checkers.Paired(h)
 	if err != nil {
 		return Report{}, err
 	}
 	j := judge{Report: Report{Duplicates: map[string]int{}}, clock: checkers.ClockOf(calls)}
-	for _, c := range calls {
+	for i, c := range calls {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return j.Report, fmt.Errorf("stopped after %d of %d operations, with %d duplicates: %w", i, len(calls), j.Duplicated, ctx.Err())
+		}
 		if c.Invoke.F != "generate" {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
 	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
 	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
@@ -28,7 +29,8 @@ func TestJepsen(t *testing.T) {
 	for _, c := range cases {
 		h := c.Parse(t)
 		r := New(Options{}).Check(t.Context(), h)
-		report, err := Check(h)
+		confirm.Result(t, h, r)
+		report, err := Check(t.Context(), h)
 		switch {
 		case r.Verdict == checkers.Unknown && report.Acknowledged == 0 && c.Expect.Valid == true:
 			idle = append(idle, c.ID)
@@ -68,37 +70,46 @@ func random(rng *rand.Rand, values int) *history.History {
 	return h
 }
 
-// TestAgainstDefinition compares every pair of calls.
-func TestAgainstDefinition(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 20000 {
-		h := random(rng, 60)
-		want := checkers.Unknown
-		for i, a := range h.Ops {
-			if a.Type != history.OK {
-				continue
-			}
-			if want == checkers.Unknown {
-				want = checkers.OK
-			}
-			for _, b := range h.Ops[i+1:] {
-				if b.Type == history.OK && a.Value.Equal(b.Value) {
-					want = checkers.Invalid
-				}
-			}
+// equal looks at every pair of calls that were ok.
+func equal(h *history.History) checkers.Verdict {
+	truth := checkers.Unknown
+	for i, a := range h.Ops {
+		if a.Type != history.OK {
+			continue
 		}
-		r := New(Options{}).Check(t.Context(), h)
-		if r.Verdict != want {
-			t.Fatalf("%v, want %v\n%v", r.Verdict, want, h.Ops)
+		if truth == checkers.Unknown {
+			truth = checkers.OK
 		}
-		for _, a := range r.Anomalies {
-			if x, y := h.Ops[a.Ops[0]+1], h.Ops[a.Ops[1]+1]; x.Index == y.Index || !x.Value.Equal(y.Value) {
-				t.Fatalf("%+v proves nothing\n%v", a, h.Ops)
+		for _, b := range h.Ops[i+1:] {
+			if b.Type == history.OK && a.Value.Equal(b.Value) && a.Key.Equal(b.Key) {
+				truth = checkers.Invalid
 			}
 		}
 	}
+	return truth
 }
+
+// ids compares the checker with the definition.
+var ids = confirm.Oracle{
+	Family: confirm.Family{Definition: Name, Anomalies: []string{Duplicate}}, Checker: New(Options{}), Truth: equal,
+	Make: func(choose confirm.Choose, calls int) *history.History {
+		return confirm.History(choose, calls, func() history.Op {
+			return history.Op{F: "generate", Value: history.Nil, Key: []history.Value{{}, {}, {}, history.Int(1)}[choose(4)]}
+		}, func(op history.Op) history.Op {
+			if op.Type = choose.Outcome(); op.Type == history.OK {
+				op.Value = history.Int(int64(choose(8)))
+			}
+			return op
+		})
+	},
+}
+
+func TestAgainstDefinition(t *testing.T) {
+	t.Parallel()
+	ids.Agrees(t, 100_000, 2, 8)
+}
+
+func FuzzUniqueIDs(f *testing.F) { ids.Fuzz(f) }
 
 func TestMutations(t *testing.T) {
 	t.Parallel()
@@ -133,4 +144,25 @@ func TestMutations(t *testing.T) {
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	hostile.Feed(t, New(Options{}), []string{"generate"}, []history.Value{history.Int(1), history.Int(2), history.Int(3)})
+}
+
+// BenchmarkUniqueIDs judges a million identifiers: numbers that rise, and texts.
+func BenchmarkUniqueIDs(b *testing.B) {
+	for name, value := range map[string]func(n int) history.Value{
+		"numbers": func(n int) history.Value { return history.Int(int64(n)) },
+		"texts":   func(n int) history.Value { return history.String(fmt.Sprintf("%x-%x", n%97, n)) },
+	} {
+		h := new(history.History)
+		for n := range 1_000_000 {
+			op := history.Op{Index: 2 * n, Process: history.Process(n % 20), F: "generate", Value: history.Nil}
+			h.Ops = append(h.Ops, op)
+			op.Index, op.Type, op.Value = op.Index+1, history.OK, value(n)
+			h.Ops = append(h.Ops, op)
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				New(Options{}).Check(b.Context(), h)
+			}
+		})
+	}
 }
