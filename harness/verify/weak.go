@@ -70,22 +70,24 @@ type weak struct {
 	*claim
 	level  string
 	lists  bool
+	names  map[string]int // numbers of keys and values, by their names
 	steps  [][]access
-	writes []map[string]string // by transaction and key, what it wrote last
-	writer map[[2]string]int   // of a key and value: who wrote it and did not fail
-	at     map[[2]string]int   // of a key and value: in which step
-	failed map[[2]string]bool  // of a key and value: one that failed wrote it
+	writes []map[int]int   // by transaction and key, what it wrote last
+	writer map[[2]int]int  // of a key and value: who wrote it and did not fail
+	at     map[[2]int]int  // of a key and value: in which step
+	failed map[[2]int]bool // of a key and value: one that failed wrote it
 }
 
 // access is a micro-operation. The value of a read of the initial state is unset.
 type access struct {
 	write      bool
-	key, value string
+	key, value int
 }
 
 const nobody = -1
 
-var unset = name(history.Nil)
+// unset is the number of nil.
+const unset = 0
 
 func (w *weak) transactions() error {
 	w.begin()
@@ -113,14 +115,15 @@ func (w *weak) transactions() error {
 }
 
 func (w *weak) begin() {
-	w.steps, w.writes = make([][]access, len(w.ops)), make([]map[string]string, len(w.ops))
-	w.writer, w.at, w.failed = make(map[[2]string]int, len(w.ops)), make(map[[2]string]int, len(w.ops)), make(map[[2]string]bool)
+	w.steps, w.writes = make([][]access, len(w.ops)), make([]map[int]int, len(w.ops))
+	w.names = map[string]int{name(history.Nil): unset}
+	w.writer, w.at, w.failed = make(map[[2]int]int, len(w.ops)), make(map[[2]int]int, len(w.ops)), make(map[[2]int]bool)
 }
 
 // add gives a transaction one more step.
 func (w *weak) add(i int, a access) error {
 	w.steps[i] = append(w.steps[i], a)
-	at := [2]string{a.key, a.value}
+	at := [2]int{a.key, a.value}
 	_, again := w.writer[at]
 	switch {
 	case !a.write:
@@ -135,7 +138,7 @@ func (w *weak) add(i int, a access) error {
 	}
 	w.writer[at], w.at[at] = i, len(w.steps[i])-1
 	if w.writes[i] == nil {
-		w.writes[i] = make(map[string]string, 4)
+		w.writes[i] = make(map[int]int, 4)
 	}
 	w.writes[i][a.key] = a.value
 	return nil
@@ -152,7 +155,7 @@ func (w *weak) micro(m history.Value) (access, error) {
 		value = known(parts[2])
 	}
 	f := parts[0].Text()
-	a := access{key: name(parts[1])}
+	a := access{key: w.number(parts[1])}
 	switch {
 	case f == "r" || f == "read":
 		if list := value.Elems(); w.lists && len(list) > 0 {
@@ -165,14 +168,25 @@ func (w *weak) micro(m history.Value) (access, error) {
 	default:
 		return a, fmt.Errorf("%v is no micro-operation", m)
 	}
-	a.value = name(value)
+	a.value = w.number(value)
 	return a, nil
+}
+
+// number returns the number of a key or value.
+func (w *weak) number(v history.Value) int {
+	text := name(v)
+	n, ok := w.names[text]
+	if !ok {
+		n = len(w.names)
+		w.names[text] = n
+	}
+	return n
 }
 
 // source says who a read read from: itself, nobody, or another one; or what is
 // wrong with it.
 func (w *weak) source(i, step int) (from int, wrong string) {
-	mine := ""
+	mine := unset
 	for _, a := range w.steps[i][:step] {
 		if a.write && a.key == w.steps[i][step].key {
 			mine = a.value
@@ -182,14 +196,14 @@ func (w *weak) source(i, step int) (from int, wrong string) {
 }
 
 // sourceAfter does so if mine is what the transaction wrote last to the key.
-func (w *weak) sourceAfter(i, step int, mine string) (from int, wrong string) {
+func (w *weak) sourceAfter(i, step, mine int) (from int, wrong string) {
 	r := w.steps[i][step]
-	at := [2]string{r.key, r.value}
+	at := [2]int{r.key, r.value}
 	from, written := w.writer[at]
 	switch {
-	case mine != "" && mine == r.value:
+	case mine != unset && mine == r.value:
 		return i, ""
-	case r.value == unset && mine == "":
+	case r.value == unset && mine == unset:
 		return nobody, ""
 	case r.value == unset:
 		return nobody, "NotMyOwnWrite"
@@ -201,7 +215,7 @@ func (w *weak) sourceAfter(i, step int, mine string) (from int, wrong string) {
 		return i, "NotMyLastWrite"
 	case from == i:
 		return i, "FutureRead"
-	case mine != "":
+	case mine != unset:
 		return from, "NotMyOwnWrite"
 	case w.writes[from][r.key] != r.value:
 		return from, "IntermediateRead"
@@ -212,7 +226,7 @@ func (w *weak) sourceAfter(i, step int, mine string) (from int, wrong string) {
 // sources returns for each step who it read from; itself for what is no read.
 func (w *weak) sources(i int) ([]int, error) {
 	list := make([]int, len(w.steps[i]))
-	mine := make(map[string]string, len(w.writes[i]))
+	mine := make(map[int]int, len(w.writes[i]))
 	for at, a := range w.steps[i] {
 		list[at] = i
 		if a.write {
@@ -286,14 +300,14 @@ func (w *weak) positions(order []int) (pos, list []int, err error) {
 
 // seen confirms read-committed and read-atomic, one reader after the other.
 func (w *weak) seen(list, pos []int, from [][]int) error {
-	session := make(map[history.Process]map[string]int) // by key, the position of who wrote it last
+	session := make(map[history.Process]map[int]int) // by key, the position of who wrote it last
 	for _, i := range list {
 		mine := session[w.ops[i].Invoke.Process]
 		if mine == nil {
-			mine = make(map[string]int)
+			mine = make(map[int]int)
 			session[w.ops[i].Invoke.Process] = mine
 		}
-		see := make(map[string]int) // by key, the position of the last writer that can be seen
+		see := make(map[int]int) // by key, the position of the last writer that can be seen
 		if w.level == "read-atomic" {
 			for at := range w.steps[i] {
 				w.show(see, i, from[i][at], pos)
@@ -323,7 +337,7 @@ func (w *weak) seen(list, pos []int, from [][]int) error {
 }
 
 // show makes what f wrote visible to i, as far as i could read it.
-func (w *weak) show(see map[string]int, i, f int, pos []int) {
+func (w *weak) show(see map[int]int, i, f int, pos []int) {
 	if f == nobody || f == i {
 		return
 	}
@@ -356,11 +370,11 @@ func (w *weak) misses(i, f, limit int, pos []int) error {
 // of another. One of unknown outcome is a session of its own that goes off from
 // another.
 type past struct {
-	number map[history.Process]int      // of a session
-	now    [][]int32                    // by session, its clock
-	clocks map[int][]int32              // of transactions that will still be read from
-	uses   []int                        // how often they will be
-	wrote  map[string]map[int32]*column // by key and session
+	number map[history.Process]int   // of a session
+	now    [][]int32                 // by session, its clock
+	clocks map[int][]int32           // of transactions that will still be read from
+	uses   []int                     // how often they will be
+	wrote  map[int]map[int32]*column // by key and session
 }
 
 // column is what one session wrote to a key: when, counted in its transactions,
@@ -369,7 +383,7 @@ type column struct{ count, pos []int }
 
 // causal confirms that each read is of the last write of its past.
 func (w *weak) causal(list, pos []int, from [][]int) error {
-	p := past{make(map[history.Process]int), nil, make(map[int][]int32), make([]int, len(w.ops)), make(map[string]map[int32]*column)}
+	p := past{make(map[history.Process]int), nil, make(map[int][]int32), make([]int, len(w.ops)), make(map[int]map[int32]*column)}
 	for i := range from {
 		for _, f := range w.others(i, from) {
 			p.uses[f]++
@@ -393,7 +407,9 @@ func (w *weak) causal(list, pos []int, from [][]int) error {
 				}
 			}
 		}
-		clock = later(clock, make([]int32, s+1))
+		for len(clock) <= s {
+			clock = append(clock, 0)
+		}
 		clock[s]++
 		p.now[s] = clock
 		if p.uses[i] > 0 {
@@ -431,7 +447,7 @@ func (p *past) session(o *op) (s int, clock []int32) {
 	return len(p.now) - 1, slices.Clone(p.now[s])
 }
 
-func (p *past) write(key string, session int32, count, pos int) {
+func (p *past) write(key int, session int32, count, pos int) {
 	if p.wrote[key] == nil {
 		p.wrote[key] = make(map[int32]*column)
 	}
@@ -559,7 +575,7 @@ func (w *weak) direct(from, to int, kind string) error {
 // readsFrom reports whether one of the first steps of i reads from another one.
 func (w *weak) readsFrom(i, from, steps int) bool {
 	for at, a := range w.steps[i][:steps] {
-		if writer, ok := w.writer[[2]string{a.key, a.value}]; a.write || !ok || writer != from {
+		if writer, ok := w.writer[[2]int{a.key, a.value}]; a.write || !ok || writer != from {
 			continue
 		}
 		if f, wrong := w.source(i, at); f == from && f != i && wrong == "" {
