@@ -4,14 +4,15 @@ import (
 	"fmt"
 )
 
-// impossibleSet confirms that an observation of a set to which elements are
-// only added cannot be explained.
+// impossibleSet confirms that an operation that looked at a set to which
+// elements are only added cannot be explained.
 //
 // Call it r. What saw an element that r did not see comes after r, and so does
-// the add of an element that r did not see. That is a contradiction if something
-// that comes after r ended before r began; if it did not see an element that r
-// saw; or if r saw an element of which each add began after the end of r, or of
-// something that comes after r.
+// the add of an element that r did not see. What did not see an element that r
+// saw comes before r. That is a contradiction if something comes both before and
+// after r; if something that comes after r, or r itself, ended before something
+// began that comes before r, or r itself; or before each add of an element began
+// that r saw.
 func (l *linear) impossibleSet(index int) error {
 	o, err := l.op(index)
 	if err != nil {
@@ -22,19 +23,19 @@ func (l *linear) impossibleSet(index int) error {
 		return err
 	}
 	if r == nil || l.Parameters["model"] != "set" {
-		return fmt.Errorf("index %d: the operation did not observe a set", index)
+		return fmt.Errorf("index %d: the operation did not look at a set", index)
 	}
-	end := o.res              // of what comes after r, and r itself
-	begin := map[string]int{} // of the first add of an element
+	end, begin := o.res, o.inv // the first end of what comes after r, and the last beginning of what comes before
+	added := map[string]int{}  // when the first add of an element began
 	for _, z := range l.on(o.Invoke.Key) {
-		after := false
-		v := name(argument(z))
+		before, after := false, false
 		switch z.Invoke.F {
 		case "remove":
 			return fmt.Errorf("index %d: elements are removed from the set", z.inv)
 		case "add":
-			if _, ok := begin[v]; !ok {
-				begin[v] = z.inv
+			v := name(argument(z))
+			if _, ok := added[v]; !ok {
+				added[v] = z.inv
 			}
 			after = z.happened() && r.without(v)
 		default:
@@ -42,24 +43,27 @@ func (l *linear) impossibleSet(index int) error {
 			if err != nil {
 				return err
 			}
-			after = s != nil && r.lacks(s)
-			if after && s.lacks(r) {
-				return nil
-			}
+			before, after = s != nil && s.lacks(r), s != nil && r.lacks(s)
+		}
+		if before && after {
+			return nil
 		}
 		if after {
 			end = min(end, z.res)
 		}
+		if before {
+			begin = max(begin, z.inv)
+		}
 	}
-	if end < o.inv {
+	if end < begin {
 		return nil
 	}
 	for v := range r.in {
-		if first, ok := begin[v]; !ok || first > end {
+		if first, ok := added[v]; !ok || first > end {
 			return nil
 		}
 	}
-	return fmt.Errorf("index %d: what the operation observed may have been so", index)
+	return fmt.Errorf("index %d: what the operation saw may have been so", index)
 }
 
 // view is what an operation saw of a set: all that is in it, or whether one
