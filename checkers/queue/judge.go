@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
@@ -38,19 +40,24 @@ func (q *queue) outcome(r *Report, e *element) {
 	case e.attempts == 0:
 		r.UnexpectedElements = append(r.UnexpectedElements, name)
 		r.Unexpected += out
-		q.note(r, r.Unexpected-out, Unexpected, q.describe(e.out[0], e)+", which nobody ever enqueued", e.out[0])
+		if r.Unexpected-out < checkers.MaxAnomalies {
+			r.Anomalies = append(r.Anomalies, q.nowhere(e))
+		}
 		return
 	case e.possible == 0:
 		r.AbortedElements = append(r.AbortedElements, name)
 		r.Aborted += out
-		q.note(r, r.Aborted-out, Aborted, fmt.Sprintf("%s, but every enqueue of it failed, as that of process %v at %s, so it certainly was not in the queue",
-			q.describe(e.out[0], e), e.first.Invoke.Process, q.clock.At(e.first.Invoke)), e.first, e.out[0])
+		if r.Aborted-out < checkers.MaxAnomalies {
+			r.Anomalies = append(r.Anomalies, q.aborted(e))
+		}
 		return
 	case early >= 0:
 		c := e.out[early]
 		r.PrematureElements = append(r.PrematureElements, name)
 		r.Premature++
-		q.note(r, r.Premature-1, Premature, fmt.Sprintf("%s and had it by %s, but its enqueue did not begin until %s", q.describe(c, e), q.clock.At(c.Complete), q.clock.At(e.first.Invoke)), c, e.first)
+		if r.Premature <= checkers.MaxAnomalies {
+			r.Anomalies = append(r.Anomalies, q.early(e, c, e.first))
+		}
 	}
 	r.OK += min(out, e.possible)
 	if n := min(out, e.possible) - e.acks; n > 0 {
@@ -68,13 +75,32 @@ func (q *queue) duplicated(r *Report, e *element, n int) {
 	if len(r.Duplicates) == checkers.MaxAnomalies {
 		return
 	}
-	last := e.out[e.possible]
-	what := fmt.Sprintf("%v was enqueued by process %v at %s; %s, and %s", e.value, e.first.Invoke.Process, q.clock.At(e.first.Invoke), q.describe(e.out[0], e), q.describe(last, e)+" again")
-	if e.possible > 1 {
-		what = fmt.Sprintf("%v was enqueued %d times at most, and came out %d times; the last time, %s", e.value, e.possible, len(e.out), q.describe(last, e))
+	r.Duplicates = append(r.Duplicates, q.again(e))
+}
+
+// again explains that an element came out more often than it can have been put in,
+// by the fewest operations that it came out of.
+func (q *queue) again(e *element) checkers.Anomaly {
+	times := map[int]int{} // by the index of the invocation
+	for _, c := range e.out {
+		times[c.Invoke.Index]++
 	}
-	ops := indices(append([]history.Call{e.first}, e.out[:e.possible+1]...)...)
-	r.Duplicates = append(r.Duplicates, checkers.Anomaly{Name: Duplicated, Key: q.key, Ops: ops, Explanation: what})
+	ops := slices.SortedFunc(maps.Keys(times), func(a, b int) int { return cmp.Or(times[b]-times[a], a-b) })
+	out := 0
+	for i, op := range ops {
+		if out += times[op]; out > e.possible {
+			ops = ops[:i+1]
+			break
+		}
+	}
+	last := e.out[e.possible]
+	what := fmt.Sprintf("%v was enqueued %d times at most, and came out %d times; the last time, %s", e.value, e.possible, len(e.out), q.describe(last, e))
+	if e.possible == 1 && e.out[0].Invoke != last.Invoke {
+		what = fmt.Sprintf("%v was enqueued by process %v at %s; %s, and %s", e.value, e.first.Invoke.Process, q.clock.At(e.first.Invoke), q.describe(e.out[0], e), q.describe(last, e)+" again")
+	}
+	ops = append(ops, e.first.Invoke.Index)
+	slices.Sort(ops)
+	return checkers.Anomaly{Name: Duplicated, Key: q.key, Ops: ops, Explanation: what}
 }
 
 func (q *queue) lost(r *Report, e *element, n int, opts Options) {
@@ -93,6 +119,29 @@ func (q *queue) lost(r *Report, e *element, n int, opts Options) {
 		what += fmt.Sprintf("; the dequeues that never came back, %d, cannot have taken all that is missing", q.taken)
 	}
 	q.note(r, r.Lost-n, Lost, what, calls...)
+}
+
+// nowhere explains that an element came out that nobody had put in.
+func (q *queue) nowhere(e *element) checkers.Anomaly {
+	return checkers.Anomaly{Name: Unexpected, Key: q.key, Ops: indices(e.out[0]), Explanation: q.describe(e.out[0], e) + ", which nobody ever enqueued"}
+}
+
+// aborted explains that an element came out although nobody can have put it in.
+func (q *queue) aborted(e *element) checkers.Anomaly {
+	return checkers.Anomaly{Name: Aborted, Key: q.key, Ops: indices(e.first, e.out[0]),
+		Explanation: fmt.Sprintf("%s, but every enqueue of it failed, as that of process %v at %s, so it certainly was not in the queue",
+			q.describe(e.out[0], e), e.first.Invoke.Process, q.clock.At(e.first.Invoke))}
+}
+
+// early explains that an element had come out before it was put in.
+func (q *queue) early(e *element, out, in history.Call) checkers.Anomaly {
+	return checkers.Anomaly{Name: Premature, Key: q.key, Ops: indices(out, in),
+		Explanation: fmt.Sprintf("%s and had it by %s, but its enqueue did not begin until %s", q.describe(out, e), q.clock.At(out.Complete), q.clock.At(in.Invoke)),
+		Edges: []checkers.Edge{
+			{From: out.Invoke.Index, To: in.Invoke.Index, Kind: "rt", Key: q.key,
+				Why: fmt.Sprintf("it was over at %s, and the enqueue began at %s", q.clock.At(out.Complete), q.clock.At(in.Invoke))},
+			{From: in.Invoke.Index, To: out.Invoke.Index, Kind: "wr", Key: q.key, Why: fmt.Sprintf("%v came out, so it had gone in", e.value)},
+		}}
 }
 
 // note keeps an anomaly of which there were some before.

@@ -1,6 +1,10 @@
 // Package queue judges queues that have to give back what was put in: is every
 // element that was acknowledged dequeued, and nothing that was never enqueued?
 //
+// [New] asks both, for queues that are emptied at the end: Jepsen's total-queue.
+// [NewPlain] asks the second only, at each moment: Jepsen's queue, with the model of
+// an unordered queue.
+//
 // Elements go in with enqueue, come out with dequeue, and all that is left comes
 // out as a list with drain, which ends a test. The order does not matter. What is
 // counted, element by element, are attempts to enqueue it, acknowledged ones,
@@ -30,14 +34,19 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
-// Name is what the checker is called.
-const Name = "total-queue"
+// What the checkers are called.
+const (
+	Name      = "total-queue" // of New
+	PlainName = "queue"       // of NewPlain
+)
 
 // Names of the anomalies.
 const (
@@ -85,13 +94,24 @@ type Report struct {
 
 // New returns a checker of queues.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h, opts)
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
-		return report.result(opts)
+		result := report.result(opts)
+		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce})
+		return finding.Certified(result, Name, parameters, func(a checkers.Anomaly) []int { return shown(h, a) })
 	})
+}
+
+// shown returns the operations that a certificate needs to show an anomaly. That an
+// element is lost is said of all that took something out, and shown by its enqueue.
+func shown(h *history.History, a checkers.Anomaly) []int {
+	if a.Name != Lost {
+		return a.Ops
+	}
+	return slices.DeleteFunc(slices.Clone(a.Ops), func(i int) bool { return h.Ops[i].F != "enqueue" })
 }
 
 func (r Report) result(opts Options) checkers.Result {
@@ -117,7 +137,16 @@ type element struct {
 	possible int            // attempts that did not fail
 	first    history.Call   // the first attempt that did not fail, or else the first one
 	acked    history.Call   // the last acknowledged attempt
+	more     []history.Call // the attempts after the first that did not fail
 	out      []history.Call // dequeues and drains that it came out of
+}
+
+// begun returns the n-th attempt that did not fail, from 0.
+func (e *element) begun(n int) history.Call {
+	if n == 0 {
+		return e.first
+	}
+	return e.more[n-1]
 }
 
 // queue is one queue with all that was done to it.
@@ -133,29 +162,42 @@ type queue struct {
 
 // Check judges the enqueues, dequeues and drains of h. Where operations have keys,
 // each key is a queue of its own, and the report is that of all of them together.
-// It is an error if a drain does not return a list.
-func Check(h *history.History, opts Options) (Report, error) {
+// It is an error if a drain does not return a list, or if ctx ends.
+func Check(ctx context.Context, h *history.History, opts Options) (Report, error) {
 	r := Report{UnexpectedElements: []string{}, AbortedElements: []string{}, PrematureElements: []string{},
 		DuplicatedElements: []string{}, LostElements: []string{}, RecoveredElements: []string{}}
-	calls, err := checkers.Paired(h)
+	queues, err := gather(ctx, h)
 	if err != nil {
 		return r, err
-	}
-	var keys intern.Table
-	var queues []*queue
-	for _, c := range calls {
-		k := keys.ID(c.Invoke.Key)
-		if int(k) == len(queues) {
-			queues = append(queues, &queue{key: checkers.KeyName(c.Invoke.Key), clock: checkers.ClockOf(calls)})
-		}
-		if err := queues[k].call(c); err != nil {
-			return r, err
-		}
 	}
 	for _, q := range queues {
 		q.judge(&r, opts)
 	}
 	return r, nil
+}
+
+// gather splits the calls of h by the queue that they are about.
+func gather(ctx context.Context, h *history.History) ([]*queue, error) {
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return nil, err
+	}
+	var keys intern.Table
+	var queues []*queue
+	clock := checkers.ClockOf(calls)
+	for i, c := range calls {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		}
+		k := keys.ID(c.Invoke.Key)
+		if int(k) == len(queues) {
+			queues = append(queues, &queue{key: checkers.KeyName(c.Invoke.Key), clock: clock})
+		}
+		if err := queues[k].call(c); err != nil {
+			return nil, err
+		}
+	}
+	return queues, nil
 }
 
 // call takes in an operation. Operations of other names are ignored.
@@ -206,7 +248,9 @@ func (e *element) enqueue(c history.Call) {
 		e.first = c
 	}
 	if c.Type() != history.Fail {
-		e.possible++
+		if e.possible++; e.possible > 1 {
+			e.more = append(e.more, c)
+		}
 	}
 	if c.Type() == history.OK {
 		e.acks++
