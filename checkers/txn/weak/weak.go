@@ -24,7 +24,8 @@
 //
 // # Anomalies
 //
-// Names are those of Plume (Liu, Gu, Wei and Basin, OOPSLA 2024).
+// Names are those of Plume (Liu, Gu, Wei and Basin, OOPSLA 2024). Explanations call
+// a transaction T and the index of its invocation.
 //
 //	ThinAirRead        reads what nobody wrote
 //	AbortedRead        reads what was written by a transaction that failed
