@@ -23,10 +23,13 @@ package bank
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
@@ -62,6 +65,10 @@ type Error struct {
 	Keys  []string `json:"accounts,omitempty"` // the accounts that it is about
 	Debt  int64    `json:"debt,omitempty"`     // the sum of negative balances, without the sign
 
+	Unexpected []string        `json:"unexpected,omitempty"` // accounts that do not exist
+	Nils       map[string]*int `json:"nils,omitempty"`       // accounts without a balance, and nothing for each
+	Negative   []int64         `json:"negative,omitempty"`   // balances below zero
+
 	badness float64
 }
 
@@ -87,31 +94,52 @@ type Report struct {
 
 // New returns a checker of banks.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	parameters := opts.parameters()
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h, opts)
+		result := checkers.Result{}
 		switch {
 		case err != nil:
 			return checkers.Unknownf("%v", err)
 		case report.ErrorCount > 0:
-			return checkers.Result{Verdict: checkers.Invalid, Anomalies: report.Anomalies}.Detail(report)
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: report.Anomalies}
 		case report.Reads == 0:
 			return checkers.Unknownf("the accounts were never read: no read was ok").Detail(report)
-		default:
-			return checkers.Result{}.Detail(report)
 		}
+		return finding.Certified(result.Detail(report), Name, parameters, nil)
 	})
+}
+
+// parameters are the options as certificates have them.
+func (o Options) parameters() map[string]string {
+	p := map[string]string{}
+	if len(o.Accounts) > 0 {
+		names, _ := json.Marshal(o.Accounts)
+		p["accounts"] = string(names)
+	}
+	if o.TotalAmount != nil {
+		p["total-amount"] = strconv.FormatInt(*o.TotalAmount, 10)
+	}
+	if o.NegativeBalances {
+		p["negative-balances"] = "true"
+	}
+	return p
 }
 
 // Check judges the reads of h. Where operations have keys, each key is a bank
 // of its own, and the report is that of all of them together. It is an error if
-// a read does not return a map of accounts to integers.
-func Check(h *history.History, opts Options) (Report, error) {
+// a read does not return a map of accounts to integers, or if ctx ends.
+func Check(ctx context.Context, h *history.History, opts Options) (Report, error) {
 	calls, err := checkers.Paired(h)
 	if err != nil {
 		return Report{}, err
 	}
 	j := newJudge(calls, opts)
-	for _, c := range byCompletion(calls) {
+	reads := byCompletion(calls)
+	for i, c := range reads {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return j.Report, fmt.Errorf("stopped after %d of %d reads, with %d errors: %w", i, len(reads), j.ErrorCount, ctx.Err())
+		}
 		if err := j.read(c); err != nil {
 			return j.Report, err
 		}

@@ -2,6 +2,7 @@ package bank
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
 	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
 	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
@@ -62,7 +64,8 @@ func TestJepsenVectors(t *testing.T) {
 		opts := options(t, c.Options)
 		h := c.Parse(t)
 		result := New(opts).Check(t.Context(), h)
-		report, err := Check(h, opts)
+		confirm.Result(t, h, result)
+		report, err := Check(t.Context(), h, opts)
 		if err != nil {
 			t.Fatal(c.ID, err)
 		}
@@ -89,6 +92,9 @@ func summary(r Report) string {
 			if e.Lowest != nil {
 				fmt.Fprintf(&b, " %d to %d", e.Lowest.Total, e.Highest.Total)
 			}
+			for _, one := range []Error{e.First, e.Worst, e.Last} {
+				fmt.Fprint(&b, one.Unexpected, one.Negative, slices.Sorted(maps.Keys(one.Nils)))
+			}
 		}
 	}
 	return b.String()
@@ -104,6 +110,14 @@ func jepsens(t *testing.T, c oracle.Case) string {
 			fmt.Fprintf(&b, " %s %v from %v to %v, worst %v", typ, e.Get("count"), index(e.Get("first")), index(e.Get("last")), index(e.Get("worst")))
 			if low := e.Get("lowest"); !low.IsAbsent() {
 				fmt.Fprintf(&b, " %v to %v", low.Get("total"), e.Get("highest").Get("total"))
+			}
+			for _, one := range []history.Value{e.Get("first"), e.Get("worst"), e.Get("last")} {
+				var nils []string
+				for kvs := one.Get("nils").Elems(); len(kvs) > 0; kvs = kvs[2:] {
+					nils = append(nils, kvs[0].String())
+				}
+				slices.Sort(nils)
+				fmt.Fprint(&b, one.Get("unexpected").Elems(), one.Get("negative").Elems(), nils)
 			}
 		}
 	}
@@ -236,6 +250,7 @@ func TestMutations(t *testing.T) {
 				c := reads[rng.IntN(len(reads))]
 				c.Complete.Value = history.Map(mutate(rng, slices.Clone(c.Complete.Value.Elems()))...)
 				r := New(opts).Check(t.Context(), h)
+				confirm.Result(t, h, r)
 				if len(r.Anomalies) != 1 || r.Anomalies[0].Name != name || !slices.Equal(r.Anomalies[0].Ops, []int{c.Invoke.Index}) {
 					t.Fatalf("read %v: %v %+v", c.Complete.Value, r.Verdict, r.Anomalies)
 				}
@@ -253,48 +268,93 @@ func pairs(t *testing.T, h *history.History) []history.Call {
 	return calls
 }
 
-// TestAgainstDefinition compares the verdict with the definition, read by read,
-// on histories in which half of the balances are right.
+// small makes a history of transfers and of reads of two accounts, most of them with
+// a total of 4, and some without an account, with one more, or with nothing in one.
+func small(choose confirm.Choose, calls int) *history.History {
+	return confirm.History(choose, calls, func() history.Op {
+		return history.Op{F: []string{"transfer", "read", "read"}[choose(3)], Value: history.Nil}
+	}, func(op history.Op) history.Op {
+		if op.Type = choose.Outcome(); op.F == "transfer" || op.Type != history.OK {
+			return op
+		}
+		n := []int64{2, 0, 2, 4, -1}[choose(5)]
+		kvs := []history.Value{history.Int(0), history.Int(n), history.String("b"), history.Int(4 - n)}
+		switch choose(16) {
+		case 0:
+			kvs[1] = history.Int(n + 1)
+		case 1:
+			kvs[1] = history.Nil
+		case 2:
+			kvs = kvs[:2]
+		case 3:
+			kvs = append(kvs, history.Int(7), history.Int(0))
+		}
+		op.Value = history.Map(kvs...)
+		return op
+	})
+}
+
+// snapshots judges each read by itself, and all of them by their totals.
+func snapshots(opts Options) func(h *history.History) checkers.Verdict {
+	return func(h *history.History) checkers.Verdict {
+		truth := checkers.Unknown
+		totals := map[int64]bool{}
+		if opts.TotalAmount != nil {
+			totals[*opts.TotalAmount] = true
+		}
+		for _, op := range h.Ops {
+			if op.F != "read" || op.Type != history.OK {
+				continue
+			}
+			truth = checkers.OK
+			total := int64(0)
+			names := map[string]bool{}
+			for kvs := op.Value.Elems(); len(kvs) > 0; kvs = kvs[2:] {
+				n, ok := kvs[1].Int()
+				if !ok || n < 0 && !opts.NegativeBalances {
+					return checkers.Invalid
+				}
+				total += n
+				names[strings.Trim(kvs[0].String(), `"`)] = true
+			}
+			for _, name := range opts.Accounts {
+				if !names[name] {
+					return checkers.Invalid
+				}
+			}
+			totals[total] = true
+			if len(totals) > 1 || len(opts.Accounts) > 0 && len(names) > len(opts.Accounts) {
+				return checkers.Invalid
+			}
+		}
+		return truth
+	}
+}
+
+// oracles are the checker, told more or less, with the definition.
+func oracles() map[string]confirm.Oracle {
+	all := map[string]confirm.Oracle{}
+	for name, opts := range map[string]Options{
+		"nothing": {}, "total": {TotalAmount: total("4")}, "debts": {NegativeBalances: true},
+		"all": {Accounts: []string{"0", "b"}, TotalAmount: total("4")},
+	} {
+		f := confirm.Family{Definition: Name, Parameters: opts.parameters(), Anomalies: []string{WrongTotal, NegativeValue, UnexpectedKey, NilBalance, MissingKey}}
+		all[name] = confirm.Oracle{Family: f, Checker: New(opts), Make: small, Truth: snapshots(opts)}
+	}
+	return all
+}
+
 func TestAgainstDefinition(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 4))
-	verdicts := map[checkers.Verdict]int{}
-	for range 20000 {
-		h := valid(rng)
-		h.Ops = h.Ops[:2*rng.IntN(8)+2]
-		sums := map[int64]bool{}
-		debt, reads := false, 0
-		for _, c := range byCompletion(pairs(t, h)) {
-			kvs := slices.Clone(c.Complete.Value.Elems())
-			if rng.IntN(4) == 0 {
-				kvs = bump(kvs, rng.IntN(4), int64(rng.IntN(31)-15))
-			}
-			if rng.IntN(4) == 0 {
-				kvs = bump(bump(kvs, 0, -12), 1, 12)
-			}
-			c.Complete.Value = history.Map(kvs...)
-			var sum int64
-			for i := 1; i < len(kvs); i += 2 {
-				n, _ := kvs[i].Int()
-				sum += n
-				debt = debt || n < 0
-			}
-			sums[sum] = true
-			reads++
-		}
-		want := checkers.OK
-		if len(sums) > 1 || debt {
-			want = checkers.Invalid
-		} else if reads == 0 {
-			want = checkers.Unknown
-		}
-		if r := New(Options{}).Check(t.Context(), h); r.Verdict != want {
-			t.Fatalf("%v, want %v: %+v", r.Verdict, want, r.Anomalies)
-		}
-		verdicts[want]++
+	for name, o := range oracles() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Agrees(t, 25_000, 1, 5)
+		})
 	}
-	t.Log(verdicts)
 }
+
+func FuzzBank(f *testing.F) { oracles()["all"].Fuzz(f) }
 
 // TestHostile feeds the checker with what makes no sense.
 func TestHostile(t *testing.T) {
@@ -302,4 +362,25 @@ func TestHostile(t *testing.T) {
 	balances := history.Map(history.Int(0), history.Int(10), history.Int(1), history.Int(-3))
 	hostile.Feed(t, New(Options{}), []string{"read", "transfer"}, []history.Value{balances, history.Nil})
 	hostile.Feed(t, New(Options{Accounts: []string{"0", "1"}, TotalAmount: total("7")}), []string{"read", "transfer"}, []history.Value{balances, history.Nil})
+}
+
+// BenchmarkBank judges a million operations, half of them reads of eight accounts.
+func BenchmarkBank(b *testing.B) {
+	h := &history.History{Ops: make([]history.Op, 0, 2_000_000)}
+	var kvs []history.Value
+	for a := range 8 {
+		kvs = append(kvs, history.Int(int64(a)), history.Int(10))
+	}
+	for n := range 1_000_000 {
+		op := history.Op{Index: 2 * n, Time: int64(n) * 1000, Process: history.Process(n % 20), F: []string{"read", "transfer"}[n%2], Value: history.Nil}
+		h.Ops = append(h.Ops, op)
+		if op.F == "read" {
+			op.Value = history.Map(kvs...)
+		}
+		op.Index, op.Type = op.Index+1, history.OK
+		h.Ops = append(h.Ops, op)
+	}
+	for b.Loop() {
+		New(Options{TotalAmount: total("80")}).Check(b.Context(), h)
+	}
 }

@@ -18,10 +18,12 @@ type judge struct {
 	clock checkers.Clock
 
 	ids     intern.Table // of accounts as they are recorded
-	names   []string     // by number
-	exists  []bool       // by number
-	seen    []int        // by number, the last read that had it, from 1
-	balance []int64      // by number, in that read
+	same    []int32      // by this number, that of the account by name
+	byName  map[string]int32
+	names   []string // by number
+	exists  []bool   // by number
+	seen    []int    // by number, the last read that had it, from 1
+	balance []int64  // by number, in that read
 	firsts  map[string]first
 }
 
@@ -32,19 +34,27 @@ type first struct {
 }
 
 func newJudge(calls []history.Call, opts Options) *judge {
-	return &judge{Report: Report{Errors: map[string]*Errors{}}, opts: opts, clock: checkers.ClockOf(calls), firsts: map[string]first{}}
+	return &judge{Report: Report{Errors: map[string]*Errors{}}, opts: opts, clock: checkers.ClockOf(calls), byName: map[string]int32{}, firsts: map[string]first{}}
 }
 
-// account numbers an account. JSON only knows names that are strings, so 1 and
-// "1" are one account by name, but have two numbers.
+// account numbers an account, by name: JSON only knows names that are strings, so 1
+// and "1" are one account.
 func (j *judge) account(v history.Value) int32 {
 	id := j.ids.ID(v)
-	if int(id) == len(j.names) {
-		j.names = append(j.names, checkers.KeyName(v))
-		j.exists = append(j.exists, len(j.opts.Accounts) == 0 || slices.Contains(j.opts.Accounts, j.names[id]))
+	if int(id) < len(j.same) {
+		return j.same[id]
+	}
+	name := checkers.KeyName(v)
+	n, ok := j.byName[name]
+	if !ok {
+		n = int32(len(j.names))
+		j.byName[name] = n
+		j.names = append(j.names, name)
+		j.exists = append(j.exists, len(j.opts.Accounts) == 0 || slices.Contains(j.opts.Accounts, name))
 		j.seen, j.balance = append(j.seen, 0), append(j.balance, 0)
 	}
-	return id
+	j.same = append(j.same, n)
+	return n
 }
 
 // snapshot is what is said about the balances of one read.
@@ -68,18 +78,36 @@ func (j *judge) read(c history.Call) error {
 	}
 	switch missing := j.missing(s); {
 	case len(s.odd) > 0:
-		j.found(s, Error{Type: UnexpectedKey, Keys: s.odd, badness: float64(len(s.odd))}, fmt.Sprintf("got %s, which no account is called", list(s.odd)))
+		j.found(s, Error{Type: UnexpectedKey, Keys: s.odd, Unexpected: s.odd, badness: float64(len(s.odd))}, fmt.Sprintf("got %s, which no account is called", list(s.odd)))
 	case len(s.nils) > 0:
-		j.found(s, Error{Type: NilBalance, Keys: s.nils, badness: float64(len(s.nils))}, fmt.Sprintf("got no balance for %s", list(s.nils)))
+		j.found(s, Error{Type: NilBalance, Keys: s.nils, Nils: nothing(s.nils), badness: float64(len(s.nils))}, fmt.Sprintf("got no balance for %s", list(s.nils)))
 	case j.wrong(s):
 	case len(s.debts) > 0 && !j.opts.NegativeBalances:
-		j.found(s, Error{Type: NegativeValue, Keys: s.debts, Debt: s.debt, badness: float64(s.debt)},
+		j.found(s, Error{Type: NegativeValue, Keys: s.debts, Negative: j.balances(s.debts), Debt: s.debt, badness: float64(s.debt)},
 			fmt.Sprintf("got %s, but no transfer may overdraw an account", j.show(s, s.debts)))
 	case len(missing) > 0:
 		j.found(s, Error{Type: MissingKey, Keys: missing, badness: float64(len(missing))},
 			fmt.Sprintf("got %d accounts; %s was not among them", len(s.ids), list(missing)))
 	}
 	return nil
+}
+
+// nothing gives each account no balance.
+func nothing(names []string) map[string]*int {
+	m := map[string]*int{}
+	for _, name := range names {
+		m[name] = nil
+	}
+	return m
+}
+
+// balances returns those of some accounts in the read at hand.
+func (j *judge) balances(names []string) []int64 {
+	var list []int64
+	for _, name := range names {
+		list = append(list, j.balance[j.byName[name]])
+	}
+	return list
 }
 
 // take sums up a read.
@@ -129,7 +157,7 @@ func (j *judge) add(s *snapshot, id int32, v history.Value) error {
 // missing returns the accounts that a read lacks.
 func (j *judge) missing(s *snapshot) []string {
 	if len(s.ids) >= len(j.opts.Accounts) {
-		return nil // every one is there, or an odd one is, or one is there twice
+		return nil // every one is there, or an odd one is
 	}
 	var missing []string
 	for _, name := range j.opts.Accounts {

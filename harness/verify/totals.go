@@ -84,6 +84,8 @@ func (a *accounts) read(o *op) (balances, error) {
 		}
 		n, isNumber := e[1].Int()
 		switch {
+		case there[name]:
+			return b, fmt.Errorf("index %d has account %s twice", o.Complete.Index, name)
 		case !isNumber && !e[1].IsNil():
 			return b, fmt.Errorf("index %d returned %v as a balance", o.Complete.Index, e[1])
 		case n > 0 && b.total > math.MaxInt64-n || n < 0 && b.total < math.MinInt64-n:
