@@ -1,0 +1,90 @@
+// Package rulestest helps the tests of checkers that judge by rules: it has
+// their certificates confirmed, and sees that damaged ones are refused.
+package rulestest
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules"
+	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/verify"
+)
+
+// Confirm has the certificate of a result confirmed, if the verdict is one that
+// has one, and returns the claim.
+func Confirm(t testing.TB, h *history.History, r checkers.Result) checkers.Claim {
+	t.Helper()
+	if r.Verdict != checkers.OK && r.Verdict != checkers.Invalid {
+		return checkers.Claim{}
+	}
+	claim, err := r.Claim()
+	if err != nil {
+		t.Fatalf("%v, but %v", r.Verdict, err)
+	}
+	if err := Try(t, h, claim); err != nil {
+		text, _ := json.Marshal(claim)
+		t.Fatalf("refused: %v\n%s\n%+v\n%v", err, text, r.Anomalies, h.Ops)
+	}
+	return claim
+}
+
+// Try has a claim confirmed and returns why it was not.
+func Try(t testing.TB, h *history.History, claim checkers.Claim) error {
+	t.Helper()
+	raw, err := json.Marshal(claim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = verify.VerifyClaim(h, raw)
+	return err
+}
+
+// Refuse damages the claim of a result in every way that leaves no proof, and
+// sees each refused. Rules are the names of all anomalies.
+func Refuse(t testing.TB, h *history.History, r checkers.Result, names []string) {
+	t.Helper()
+	claim := Confirm(t, h, r)
+	flipped := claim
+	flipped.Verdict = map[checkers.Verdict]checkers.Verdict{checkers.OK: checkers.Invalid, checkers.Invalid: checkers.OK}[claim.Verdict]
+	refused(t, h, "another verdict", flipped)
+	flipped.Evidence = nil
+	refused(t, h, "another verdict, no evidence", flipped)
+	proof, ok := claim.Evidence.(rules.Proof)
+	if !ok {
+		for _, name := range names {
+			flipped.Evidence = rules.Proof{Anomaly: name, Ops: []int{h.Ops[0].Index}}
+			refused(t, h, "another verdict, made up evidence", flipped)
+		}
+		return
+	}
+	try := func(what string, p rules.Proof) {
+		t.Helper()
+		bad := claim
+		bad.Evidence = p
+		refused(t, h, what, bad)
+	}
+	for i := range proof.Ops {
+		try("an operation less", rules.Proof{Anomaly: proof.Anomaly, Ops: slices.Delete(slices.Clone(proof.Ops), i, i+1), Item: proof.Item})
+		no := slices.Clone(proof.Ops)
+		no[i] = len(h.Ops)
+		try("an operation that is none", rules.Proof{Anomaly: proof.Anomaly, Ops: no, Item: proof.Item})
+	}
+	try("an operation more", rules.Proof{Anomaly: proof.Anomaly, Ops: append(slices.Clone(proof.Ops), proof.Ops[0]), Item: proof.Item})
+	try("an unknown anomaly", rules.Proof{Anomaly: "oddity", Ops: proof.Ops, Item: proof.Item})
+	if proof.Item != "" {
+		try("another item", rules.Proof{Anomaly: proof.Anomaly, Ops: proof.Ops, Item: "nothing of the kind"})
+	}
+	claim.Evidence = "because"
+	refused(t, h, "no evidence of the form", claim)
+}
+
+func refused(t testing.TB, h *history.History, what string, claim checkers.Claim) {
+	t.Helper()
+	if err := Try(t, h, claim); err == nil {
+		text, _ := json.Marshal(claim)
+		t.Fatalf("%s was confirmed: %s\n%v", what, text, h.Ops)
+	}
+}

@@ -1,0 +1,185 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// submissions compares what clients submitted with what is on the chains.
+func (l *ledger) submissions() error {
+	for i := range l.blocks {
+		b := &l.blocks[i]
+		if b.adopter == nil {
+			continue
+		}
+		for _, t := range b.txs {
+			l.included(t, int32(i))
+		}
+	}
+	final := l.finalViews()
+	for name := range l.submitted {
+		s := &l.submitted[name]
+		if len(s.accepted) > 0 {
+			l.report.Accepted++
+		}
+		if len(s.accepted) > 0 && len(s.in) > 0 {
+			l.report.Included++
+		}
+		if len(s.accepted) > 0 && !s.expired {
+			l.lost(s, int32(name), final)
+		}
+	}
+	return nil
+}
+
+// included takes in that a transfer is in an adopted block.
+func (l *ledger) included(t tx, id int32) {
+	s := l.submission(t.name)
+	s.in = append(s.in, id)
+	b := &l.blocks[id]
+	name, on := l.txName(t.name), fmt.Sprintf("%s; on its chain, block %s has transfer %s", l.saw(b.adopter), l.blockName(id), l.txName(t.name))
+	ops := []int{b.adopter.Invoke.Index, b.by.Index}
+	if first := s.first.Invoke; first != nil {
+		ops = append(ops, first.Index)
+	}
+	switch {
+	case s.first.Invoke == nil && l.opts.Closed && t.from != none:
+		l.add(rules.Finding{Rule: PhantomTransfer, Ops: ops, Item: name, Why: on + ", which nobody submitted"})
+	case s.first.Invoke == nil:
+	case !s.possible:
+		l.add(rules.Finding{Rule: AbortedTransfer, Ops: ops, Item: name, Why: fmt.Sprintf(
+			"%s, but every submission of it was refused, as that of process %v at %s", on, s.first.Invoke.Process, l.clock.At(s.first.Invoke))})
+	case s.content != t:
+		l.add(rules.Finding{Rule: AlteredTransfer, Ops: ops, Item: name, Why: fmt.Sprintf(
+			"%s as %s; process %v submitted it at %s as %s", on, l.content(t), s.first.Invoke.Process, l.clock.At(s.first.Invoke), l.content(s.content))})
+	}
+}
+
+// content writes a transfer down: "5 from a to b, fee 1, nonce 3".
+func (l *ledger) content(t tx) string {
+	who := func(account int32) string {
+		if account == none {
+			return "nobody"
+		}
+		return l.accountName(account)
+	}
+	text := fmt.Sprintf("%d from %s to %s", t.amount, who(t.from), who(t.to))
+	if t.fee != 0 {
+		text += fmt.Sprintf(", fee %d", t.fee)
+	}
+	if t.numbered {
+		text += fmt.Sprintf(", nonce %d", t.nonce)
+	}
+	return text
+}
+
+// finalView is an observation of the final phase, with the last block that it
+// shares with all that came after it, or none, and the latest time until then.
+type finalView struct {
+	*view
+	shared int32
+	clock  int64
+}
+
+func (l *ledger) finalViews() []finalView {
+	var final []finalView
+	for i := range l.views {
+		if v := &l.views[i]; v.Invoke.Final {
+			final = append(final, finalView{v, v.tip, v.Invoke.Time})
+		}
+	}
+	for i := 1; i < len(final); i++ {
+		final[i].clock = max(final[i].clock, final[i-1].clock)
+	}
+	for i := len(final) - 2; i >= 0; i-- {
+		if final[i+1].shared == none {
+			final[i].shared = none
+		} else {
+			final[i].shared = l.meet(final[i].tip, final[i+1].shared)
+		}
+	}
+	return final
+}
+
+// lost finds an observation of the final phase that lacks an accepted transfer.
+// If a block of it is on what all chains share, there is none.
+func (l *ledger) lost(s *submission, name int32, final []finalView) {
+	ack := slices.MinFunc(s.accepted, func(a, b history.Call) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
+	due := ack.Complete.Time + l.opts.Inclusion.Nanoseconds()
+	from, _ := slices.BinarySearchFunc(final, ack.Complete.Index, func(v finalView, index int) int { return cmp.Compare(v.Invoke.Index, index) })
+	ripe, _ := slices.BinarySearchFunc(final, due, func(v finalView, t int64) int { return cmp.Compare(v.clock, t) })
+	from = max(from, ripe)
+	has := func(tip int32) bool {
+		return tip != none && slices.ContainsFunc(s.in, func(b int32) bool { return l.on(b, tip) })
+	}
+	if from == len(final) || has(final[from].shared) {
+		return
+	}
+	for _, v := range final[from:] {
+		if v.Invoke.Time >= due && !has(v.tip) {
+			l.add(rules.Finding{Rule: LostTransfer, Ops: []int{ack.Invoke.Index, v.Invoke.Index}, Item: l.txName(name), Why: fmt.Sprintf(
+				"process %v submitted transfer %s at %s, accepted at %s; after all faults were over, %s, of height %d, and no block of its chain has it",
+				ack.Invoke.Process, l.txName(name), l.clock.At(ack.Invoke), l.clock.At(ack.Complete), l.saw(v.view), l.blocks[v.tip].height)})
+			return
+		}
+	}
+}
+
+// statuses judges what nodes said about transfers, one transfer after the other.
+func (l *ledger) statuses() error {
+	of := make(map[int32][]status)
+	var names []int32
+	for _, s := range l.asked {
+		if of[s.name] == nil {
+			names = append(names, s.name)
+		}
+		of[s.name] = append(of[s.name], s)
+	}
+	for _, name := range names {
+		l.answers(of[name])
+	}
+	return nil
+}
+
+// answers judges the answers about one transfer, which are in the order of their
+// invocations.
+func (l *ledger) answers(list []status) {
+	ended := slices.Clone(list)
+	slices.SortFunc(ended, func(a, b status) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
+	confirmed := make(map[string]*status) // by node
+	var any, never *status
+	for i := range list {
+		s := &list[i]
+		for ; len(ended) > 0 && ended[0].Complete.Index < s.Invoke.Index; ended = ended[1:] {
+			switch e := &ended[0]; e.says {
+			case "confirmed":
+				any, confirmed[e.Invoke.Node] = e, e
+			case "expired", "rejected":
+				never = e
+			}
+		}
+		before := confirmed[s.Invoke.Node]
+		if s.Invoke.Final {
+			before = any
+		}
+		switch {
+		case s.says != "confirmed" && before != nil:
+			l.contradict(VanishedTransfer, before, s)
+		case s.says == "confirmed" && never != nil:
+			l.contradict(StatusFlip, never, s)
+		}
+	}
+}
+
+func (l *ledger) contradict(rule string, a, b *status) {
+	first := fmt.Sprintf("process %v%s asked for transfer %s at %s and was told by %s that it is %s",
+		a.Invoke.Process, through(a.Invoke), l.txName(a.name), l.clock.At(a.Invoke), l.clock.At(a.Complete), a.says)
+	l.add(rules.Finding{Rule: rule, Ops: []int{a.Invoke.Index, b.Invoke.Index}, Item: l.txName(a.name), Why: fmt.Sprintf(
+		"%s; after that, process %v%s asked for it at %s and was told that it is %s", first, b.Invoke.Process, through(b.Invoke), l.clock.At(b.Invoke), b.says),
+		Edges: []checkers.Edge{{From: a.Invoke.Index, To: b.Invoke.Index, Kind: "rt", Why: first}}})
+}
