@@ -24,3 +24,15 @@ func absurd(ops []op, values int) (finding, bool) {
 	}
 	return finding{}, false
 }
+
+// Unwritten is the evidence that an operation found a value that nobody can have
+// written by then.
+type Unwritten struct {
+	Proof string `json:"proof"` // "unwritten"
+	Op    int    `json:"op"`
+}
+
+func unwrittenBy(r *register, ops []op, f finding) Unwritten {
+	reader := f.ops[len(f.ops)-1]
+	return Unwritten{"unwritten", r.calls[ops[reader].call].Invoke.Index}
+}

@@ -22,6 +22,29 @@ func (p *problem) prefix(until int32) *problem {
 	return p.with(cut)
 }
 
+// forgetful is a spec with operations of which only their answers tell what they
+// did.
+type forgetful interface {
+	// forget returns what an operation is to who does not know its answer.
+	forget(x act) act
+}
+
+// ended returns what is known of the problem at a time, and only that: the
+// answers that came later are not.
+func (p *problem) ended(until int32) *problem {
+	f, ok := p.object.(forgetful)
+	if !ok {
+		return p.prefix(until)
+	}
+	cut := slices.Clone(p.ops)
+	for i := range cut {
+		if cut[i].res > until {
+			cut[i] = f.forget(cut[i])
+		}
+	}
+	return p.with(cut).prefix(until)
+}
+
 // with returns the problem with other operations.
 func (p *problem) with(ops []act) *problem {
 	q := *p

@@ -123,6 +123,10 @@ type KeyReport struct {
 	Judged    int                `json:"judged"`  // operations that were ok
 	Dropped   int                `json:"dropped"` // info operations that nobody saw
 	Anomalies []checkers.Anomaly `json:"anomalies,omitempty"`
+
+	// prove returns the evidence for the verdict: an [Order], or anything else
+	// that proves that there is none.
+	prove func() (any, error)
 }
 
 // Report is the verdict on a history, key by key in the order of first
@@ -246,6 +250,7 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 		k.Verdict, k.Reason = checkers.Unknown, "zones are for registers only"
 	default:
 		k.search(p, opts, b)
+		k.prove = again{calls, opts}.prove
 	}
 	return k
 }
@@ -270,6 +275,7 @@ func judgeRegister(calls []history.Call, opts Options, b *budget) KeyReport {
 		k.Verdict, k.Reason = checkers.Unknown, "a value was written twice: zones cannot tell which write a read saw"
 	case simple && (opts.Engine == Zones || opts.Engine == Auto):
 		k.zones(r, ops)
+		k.prove = zoned{calls, opts.Model}.prove
 	default:
 		k.searchRegister(r, ops, opts, b)
 	}
@@ -326,6 +332,8 @@ func (r Report) result(m Model) checkers.Result {
 		result.Reason = fmt.Sprintf("%s (%d of %d keys are undecided, %d are linearizable)", result.Reason, open, len(r.Keys), d.OK)
 	}
 	result.Anomalies = r.anomalies()
+	verdict := result.Verdict
+	result.Certify = func() (checkers.Claim, error) { return r.claim(m, verdict) }
 	return result.Detail(d)
 }
 

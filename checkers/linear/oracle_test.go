@@ -143,3 +143,47 @@ func lenient(m Model) Model {
 	m.NilMatchesAny = true
 	return m
 }
+
+// TestKVCorpus judges the histories of a store of texts that come with Porcupine.
+func TestKVCorpus(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(oracle.Path(t, "corpora", "porcupine", "test_data", "kv"), "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, "no files")
+	}
+	for _, file := range files {
+		judgesFile(t, file, KV(), strings.HasSuffix(file, "-ok.txt"))
+	}
+}
+
+// TestElleCorpus judges the histories of Knossos' models that come with elle-cli.
+func TestElleCorpus(t *testing.T) {
+	t.Parallel()
+	for _, m := range []Model{lenient(CASRegister()), Mutex()} {
+		files, err := filepath.Glob(filepath.Join(oracle.Path(t, "corpora", "elle-cli", "knossos", m.Name), "*", "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(err, "no files")
+		}
+		for _, file := range files {
+			judgesFile(t, file, m, filepath.Base(filepath.Dir(file)) == "good")
+		}
+	}
+}
+
+// judgesFile fails unless a history has the verdict that others gave it, which
+// both searches come to.
+func judgesFile(t *testing.T, file string, m Model, valid bool) {
+	t.Helper()
+	t.Run(filepath.Base(file), func(t *testing.T) {
+		t.Parallel()
+		h, err := history.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []Engine{Auto, Frontier, Porcupine} {
+			if r := New(Options{Model: m, Engine: e}).Check(t.Context(), h); r.Verdict == checkers.Unknown || valid != (r.Verdict == checkers.OK) {
+				t.Errorf("%v: %v, %s %+v", e, r.Verdict, r.Reason, r.Anomalies)
+			}
+		}
+	})
+}

@@ -121,8 +121,10 @@ func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budge
 	if f, ok := absurd(ops, r.values.Len()); ok {
 		k.Verdict = checkers.Invalid
 		k.Anomalies = newZones(r, ops).explain([]finding{f}, 1)
+		k.prove = func() (any, error) { return unwrittenBy(r, ops, f), nil }
 		return
 	}
+	k.prove = again{r.calls, opts}.prove
 	result := r.problem(ops).search(opts.Engine, b)
 	k.Verdict, k.Engine = result.verdict, result.engine.String()
 	switch k.Verdict {

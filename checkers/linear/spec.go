@@ -90,6 +90,13 @@ type reducible interface {
 	without(ops []act, value int64) []act
 }
 
+// valued is a reducible spec whose operations are on one value each.
+type valued interface {
+	// value returns the value that an operation is on, or false if it is on none
+	// in particular.
+	value(x *act) (int64, bool)
+}
+
 // problem is the calls on one object as its spec reads them.
 type problem struct {
 	object
@@ -103,6 +110,16 @@ type problem struct {
 // newProblem has the spec of m read calls, and drops what cannot matter:
 // operations that failed, and those of unknown outcome that nobody can have seen.
 func newProblem(m Model, calls []history.Call) (*problem, error) {
+	p, err := decoded(m, calls)
+	if err != nil {
+		return nil, err
+	}
+	p.drop(p.object.(spec).useful(p.ops))
+	return p, nil
+}
+
+// decoded has the spec of m read calls.
+func decoded(m Model, calls []history.Call) (*problem, error) {
 	s := m.make(m)
 	p := &problem{object: s, calls: calls, ops: make([]act, 0, len(calls))}
 	for i, c := range calls {
@@ -122,7 +139,6 @@ func newProblem(m Model, calls []history.Call) (*problem, error) {
 	}
 	p.first = s.start()
 	p.total = len(p.ops)
-	p.drop(s.useful(p.ops))
 	return p, nil
 }
 

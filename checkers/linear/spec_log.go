@@ -66,6 +66,8 @@ func (s *logSpec) step(state int64, x *act) (int64, bool) {
 	}
 }
 
+func (s *logSpec) value(x *act) (int64, bool) { return x.a, x.verb == logAppend }
+
 func (s *logSpec) size() int64 { return int64(s.values.Len()) }
 
 // without leaves an element out, and out of what was read.

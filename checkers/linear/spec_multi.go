@@ -188,6 +188,13 @@ func (s *multiSpec) part(ops []act) []int32 {
 	return parts
 }
 
+// forget leaves open what a transaction read.
+func (s *multiSpec) forget(x act) act {
+	y := s.act(slices.DeleteFunc(slices.Clone(s.txn(&x)), func(m micro) bool { return !m.write }))
+	x.verb, x.a = y.verb, y.a
+	return x
+}
+
 func (s *multiSpec) size() int64 { return int64(s.registers.Len()) }
 
 // without leaves one register out of all transactions.

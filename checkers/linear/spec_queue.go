@@ -67,6 +67,18 @@ func (s *queueSpec) taken(ops []act) (elements []bool, empty bool) {
 	return elements, empty
 }
 
+// forget leaves open what a dequeue took.
+func (s *queueSpec) forget(x act) act {
+	if x.verb == queueTake || x.verb == queueEmpty {
+		x.verb, x.a = queueGuess, 0
+	}
+	return x
+}
+
+func (s *queueSpec) value(x *act) (int64, bool) {
+	return x.a, x.verb == queuePut || x.verb == queueTake
+}
+
 func (s *queueSpec) size() int64 { return int64(s.values.Len()) }
 
 // without leaves an element out, with whoever put it there or took it. Who may

@@ -149,6 +149,8 @@ func (s *setSpec) part(ops []act) []int32 {
 	return parts
 }
 
+func (s *setSpec) value(x *act) (int64, bool) { return x.a, x.verb != anything && x.verb != setRead }
+
 func (s *setSpec) size() int64 { return int64(s.values.Len()) }
 
 // without leaves an element out of everything, and of what was read.
