@@ -39,7 +39,7 @@ func Checks() []Workload {
 			Flag("sequential-keys", "take each key by itself for sequentially consistent, and infer the order of its versions from that"),
 			Flag("wfr-keys", "take what a transaction writes to come after what it read of the same key")),
 		transactions(txn.LinkedRegister, "transactions on registers whose every value names the one it replaced: {value, previous}"),
-		queues(), uniqueIDs(), counters(), pnCounters(), banks(), longForks(), monotonics(), causalReverse(), logs(),
+		setFull(), queues(), uniqueIDs(), counters(), pnCounters(), banks(), longForks(), monotonics(), causalReverse(), logs(),
 	}
 }
 

@@ -65,10 +65,31 @@ func Set() Workload {
 	}
 }
 
+// judgeSet looks at the last read alone unless the level says more of the others.
 func judgeSet(level string, _ Options) []checkers.Checker {
-	return []checkers.Checker{set.New(set.Options{Linearizable: level == Linearizable})}
+	if level == Linearizable {
+		return []checkers.Checker{set.New(set.Options{Linearizable: true})}
+	}
+	return []checkers.Checker{set.NewLast()}
 }
 
-func judgeRecoveredSet(string, Options) []checkers.Checker {
-	return []checkers.Checker{converge.New(converge.Options{Unordered: true})}
+// judgeRecoveredSet looks at the final reads through every node.
+func judgeRecoveredSet(level string, _ Options) []checkers.Checker {
+	all := []checkers.Checker{converge.New(converge.Options{Unordered: true})}
+	if level != Linearizable {
+		all = append(all, set.New(set.Options{}))
+	}
+	return all
+}
+
+// setFull judges what becomes of each element of a set, in histories that were
+// recorded elsewhere.
+func setFull() Workload {
+	return Workload{
+		Name: set.Name, Doc: "additions to a set, and reads of the whole of it that say for how long each element was there",
+		Level: Eventual, Levels: []string{Linearizable, Eventual}, Fs: []string{"add", "read"},
+		Checkers: func(level string, _ Options) []checkers.Checker {
+			return []checkers.Checker{set.New(set.Options{Linearizable: level == Linearizable})}
+		},
+	}
 }

@@ -177,12 +177,23 @@ func (a *app) listWorlds() listing {
 }
 
 func (a *app) listModels() listing {
-	var docs [][2]string
+	type row struct {
+		Name    string      `json:"name"`
+		Doc     string      `json:"doc"`
+		Options []parameter `json:"options"`
+	}
+	l := listing{header: []string{"model", "option", "default", "what it is"}}
+	rows := []row{}
 	for _, name := range workloads.ModelNames() {
 		w, _ := workloads.Model(name)
-		docs = append(docs, [2]string{name, w.Doc})
+		rows = append(rows, row{name, w.Doc, parameters(w.Options)})
+		l.table = append(l.table, []string{name, "", "", w.Doc})
+		for _, o := range w.Options {
+			l.table = append(l.table, []string{"", o.Name, o.Default, o.Doc})
+		}
 	}
-	return named("model", docs)
+	l.rows = rows
+	return l
 }
 
 // named lists things of which there is no more to say than a sentence each.

@@ -70,7 +70,7 @@ func (store) Bugs() []targets.Bug {
 			ID: "CP4", Target: "store",
 			Summary: "entries, terms and votes are acknowledged once written, and synced about once a second",
 			Mirrors: "NATS JetStream 2.12.1 (acknowledged messages lost with the power); etcd 14370",
-			Fault:   "power", Checker: "set", Anomaly: "lost",
+			Fault:   "power", Checker: "set-full", Anomaly: "lost",
 			Command: command("cp", "set", "power", "CP4"),
 		},
 		{
