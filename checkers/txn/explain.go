@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
 // cycle reports a cycle: who the transactions are, and a sentence for each edge.
@@ -30,6 +31,8 @@ func (s *study) cycle(c []dep, milder bool) {
 		e := s.edge(d, label[d.from], label[d.to])
 		steps = append(steps, e.Why)
 		a.Cycle = append(a.Cycle, e)
+		a.Edges = append(a.Edges, checkers.Edge{From: e.From, To: e.To, Kind: edgeKinds[d.kind], Key: e.Key, Via: e.Via, Why: e.Why})
+		a.proof.Cycle = append(a.proof.Cycle, proofEdge{edgeKinds[d.kind], e.From, e.To, e.Steps, e.Via})
 		if a.Key == "" {
 			a.Key = e.Key
 		}
@@ -61,6 +64,7 @@ func (s *study) edge(d dep, a, b string) Edge {
 	case wr:
 		v := s.readFrom(d)
 		s.name(&e, v, none)
+		s.between(&e, s.writing(d.from, v), s.exactly(d.to, v))
 		e.Why = fmt.Sprintf("%s read %s = %s, which %s %s", b, e.Key, s.shown(d.to, v), a, s.opts.Workload.wrote())
 		if s.opts.Workload == ListAppend {
 			e.Why = fmt.Sprintf("%s read %s = %s, whose last element %s appended", b, e.Key, s.shown(d.to, v), a)
@@ -68,11 +72,17 @@ func (s *study) edge(d dep, a, b string) Edge {
 	case ww:
 		v, next := s.overwrote(d)
 		s.name(&e, v, next)
-		e.Why = fmt.Sprintf("%s %s %s to %s before %s %s %s: %s", a, s.opts.Workload.wrote(), e.Value, e.Key, b, s.opts.Workload.wrote(), e.Next, s.reason(v, next))
+		s.between(&e, s.writing(d.from, v), s.onTop(d.to, v, next))
+		why, via := s.reason(v, next)
+		e.Via = s.inOrder(via)
+		e.Why = fmt.Sprintf("%s %s %s to %s before %s %s %s: %s", a, s.opts.Workload.wrote(), e.Value, e.Key, b, s.opts.Workload.wrote(), e.Next, why)
 	case rw:
 		v, next := s.missed(d)
 		s.name(&e, v, next)
-		e.Why = fmt.Sprintf("%s read %s = %s, without the %s that %s %s: %s", a, e.Key, s.shown(d.from, v), e.Next, b, s.opts.Workload.wrote(), s.reason(v, next))
+		s.between(&e, s.exactly(d.from, v), s.onTop(d.to, v, next))
+		why, via := s.reason(v, next)
+		e.Via = s.inOrder(via)
+		e.Why = fmt.Sprintf("%s read %s = %s, without the %s that %s %s: %s", a, e.Key, s.shown(d.from, v), e.Next, b, s.opts.Workload.wrote(), why)
 		if s.opts.Workload == ListAppend && s.vers[v].elem == none {
 			e.Why = fmt.Sprintf("%s read %s = [], without the %s that %s appended", a, e.Key, e.Next, b)
 		}
@@ -85,6 +95,30 @@ func (s *study) name(e *Edge, v, next int32) {
 	if next != none {
 		e.Next = s.value(next).String()
 	}
+}
+
+// between notes which steps an edge is between.
+func (s *study) between(e *Edge, a, b spot) {
+	e.Steps = []int{int(a.step - s.txns[a.txn].lo), int(b.step - s.txns[b.txn].lo)}
+}
+
+// exactly returns the step of a transaction that read a version.
+func (s *study) exactly(t, v int32) spot {
+	for i := s.txns[t].lo; i < s.txns[t].hi; i++ {
+		if st := &s.steps[i]; !st.write && st.ver == v {
+			return spot{t, i}
+		}
+	}
+	panic("txn: a version that was not read")
+}
+
+// onTop returns the step of a transaction that wrote the version next after v: of
+// linked values the one that names v.
+func (s *study) onTop(t, v, next int32) spot {
+	if s.opts.Workload != LinkedRegister || v == s.objects[s.vers[v].key].initial {
+		return s.writing(t, next)
+	}
+	return s.naming(t, v)
 }
 
 // readFrom returns a version that the first transaction wrote and the second
@@ -136,29 +170,30 @@ func (s *study) next(v, t int32) int32 {
 	return none
 }
 
-// reason says how one knows that version next came after v.
-func (s *study) reason(v, next int32) string {
+// reason says how one knows that version next came after v, and by whom.
+func (s *study) reason(v, next int32) (why string, via []int32) {
 	at := slices.Index(s.succ.of(v), next)
 	return s.because(v, next, s.succ.tags(v)[at])
 }
 
-func (s *study) because(v, next int32, why uint8) string {
+func (s *study) because(v, next int32, why uint8) (text string, via []int32) {
 	o := &s.objects[s.vers[v].key]
 	a, b := s.value(v), s.value(next)
 	switch why {
 	case byRead:
 		r := s.witness(o, slices.Index(o.states, next)+1)
-		return fmt.Sprintf("%s read %s at %s", s.who(r), s.around(o, next), s.begin(r))
+		return fmt.Sprintf("%s read %s at %s", s.who(r), s.around(o, next), s.begin(r)), []int32{r}
 	case byAbsence:
 		if len(o.longest) == 0 {
-			return fmt.Sprintf("nobody read anything but the empty list, so %v came later", b)
+			return fmt.Sprintf("nobody read anything but the empty list, so %v came later", b), nil
 		}
 		r := s.witness(o, len(o.longest))
-		return fmt.Sprintf("the longest read, by %s at %s, ends with %v and does not have %v, which came later", s.who(r), s.begin(r), a, b)
+		return fmt.Sprintf("the longest read, by %s at %s, ends with %v and does not have %v, which came later", s.who(r), s.begin(r), a, b), []int32{r}
 	case byInitial:
-		return fmt.Sprintf("%v came after the initial state", b)
+		return fmt.Sprintf("%v came after the initial state", b), nil
 	case byLink:
-		return fmt.Sprintf("%v names it as its previous", b)
+		at := s.naming(s.vers[next].writer, v)
+		return fmt.Sprintf("%v names it as its previous", s.value(s.steps[at.step].ver)), nil
 	default:
 		return s.assumed(v, next, why)
 	}
@@ -192,28 +227,31 @@ func (s *study) around(o *object, v int32) string {
 	return text + "]"
 }
 
-// assumed says how one knows by what the options assume.
-func (s *study) assumed(v, next int32, why uint8) string {
+// assumed says how one knows by what the options assume, and by whom.
+func (s *study) assumed(v, next int32, why uint8) (text string, via []int32) {
 	a, b := s.value(v), s.value(next)
 	list := s.outers[s.vers[v].key]
 	switch why {
 	case byWFR:
 		for _, o := range list {
 			if o.first == v && o.last == next {
-				return fmt.Sprintf("%s read %v and wrote %v in its transaction of %s", s.who(o.txn), a, b, s.begin(o.txn))
+				return fmt.Sprintf("%s read %v and wrote %v in its transaction of %s", s.who(o.txn), a, b, s.begin(o.txn)), []int32{o.txn}
 			}
 		}
 	case byProcess:
-		last := make(map[string]outer)
+		last := make(map[history.Process]outer)
 		for _, o := range list {
-			if before, ok := last[s.who(o.txn)]; ok && before.leaving() == v && s.entry(o) == next {
-				return fmt.Sprintf("%s had %v at %s and then %v at %s", s.who(o.txn), a, s.begin(before.txn), b, s.begin(o.txn))
+			p := s.calls[s.txns[o.txn].call].Invoke.Process
+			if before, ok := last[p]; ok && before.leaving() == v && s.entry(o) == next {
+				return fmt.Sprintf("%s had %v at %s and then %v at %s", s.who(o.txn), a, s.begin(before.txn), b, s.begin(o.txn)), []int32{before.txn, o.txn}
 			}
-			last[s.who(o.txn)] = o
+			if !o.info {
+				last[p] = o
+			}
 		}
 	case byTime:
 		left, met := s.spanEnds(list, v, next)
-		return fmt.Sprintf("%s had %v by %s, before %s, which met %v, began at %s", s.who(left), a, s.end(left), s.who(met), b, s.begin(met))
+		return fmt.Sprintf("%s had %v by %s, before %s, which met %v, began at %s", s.who(left), a, s.end(left), s.who(met), b, s.begin(met)), []int32{left, met}
 	}
 	panic("txn: versions in an order that nobody saw")
 }
@@ -236,20 +274,72 @@ func (s *study) spanEnds(list []outer, v, next int32) (left, met int32) {
 // cyclicVersions reports versions of a key that come after each other in a
 // circle, by what the sources say.
 func (s *study) cyclicVersions(k int32, circle []int32, p *pairs) {
-	var txns []int32
-	for _, o := range s.outers[k] {
-		if (slices.Contains(circle, o.first) || slices.Contains(circle, o.last)) && !slices.Contains(txns, o.txn) {
-			txns = append(txns, o.txn)
-		}
-	}
-	s.find("cyclic-versions", k, txns, func() string {
+	s.find("cyclic-versions", k, func() shape {
 		var steps []string
+		sh := shape{}
 		for i, v := range circle {
 			next := circle[(i+1)%len(circle)]
-			steps = append(steps, fmt.Sprintf("%v before %v (%s)", s.value(v), s.value(next), s.because(v, next, tagOf(p, v, next))))
+			tag := tagOf(p, v, next)
+			why, via := s.because(v, next, tag)
+			steps = append(steps, fmt.Sprintf("%v before %v (%s)", s.value(v), s.value(next), why))
+			sh.cycle = append(sh.cycle, s.comesBefore(k, v, next, tag, via)...)
+			for _, t := range append(via, s.meeting(k, v).txn, s.meeting(k, next).txn) {
+				if t != none {
+					sh.spots = append(sh.spots, spot{t, none})
+				}
+			}
 		}
-		return fmt.Sprintf("the versions of %s would have to come in a circle: %s", s.keyName(k), strings.Join(steps, ", "))
+		sh.why = fmt.Sprintf("the versions of %s would have to come in a circle: %s", s.keyName(k), strings.Join(steps, ", "))
+		return sh
 	})
+}
+
+// comesBefore returns the proof that a version of a key comes before another one.
+// A transaction that wrote several versions says of each what it replaced.
+func (s *study) comesBefore(k, v, next int32, tag uint8, via []int32) []proofEdge {
+	if tag != byLink {
+		return []proofEdge{s.versionEdge(s.meeting(k, v), s.meeting(k, next), via)}
+	}
+	var list []proofEdge
+	from, w := s.meeting(k, v), s.vers[next].writer
+	for i := s.txns[w].lo; i < s.txns[w].hi; i++ {
+		if st := &s.steps[i]; st.write && st.key == k {
+			list = append(list, s.versionEdge(from, spot{w, i}, nil))
+			from = spot{w, i}
+		}
+	}
+	return list
+}
+
+// versionEdge says that the version at one step comes before that at another.
+func (s *study) versionEdge(a, b spot, via []int32) proofEdge {
+	e := proofEdge{Kind: "version", From: -1, To: s.index(b.txn), Steps: []int{0, int(b.step - s.txns[b.txn].lo)}, Via: s.inOrder(via)}
+	if a.txn != none {
+		e.From, e.Steps[0] = s.index(a.txn), int(a.step-s.txns[a.txn].lo)
+	}
+	return e
+}
+
+// meeting returns a step that read or wrote a version of a key. Nobody has to
+// have read the initial one.
+func (s *study) meeting(k, v int32) spot {
+	for _, o := range s.outers[k] {
+		for i := s.txns[o.txn].lo; i < s.txns[o.txn].hi; i++ {
+			if st := &s.steps[i]; st.key == k && st.ver == v {
+				return spot{o.txn, i}
+			}
+		}
+	}
+	return spot{none, none}
+}
+
+// inOrder returns the indices of transactions.
+func (s *study) inOrder(txns []int32) []int {
+	var list []int
+	for _, t := range txns {
+		list = append(list, s.index(t))
+	}
+	return list
 }
 
 // tagOf returns the tag of a pair.

@@ -19,6 +19,9 @@ const (
 // kindNames are the names of dependencies in results.
 var kindNames = map[uint8]string{ww: "ww", wr: "wr", rw: "rw", pr: "process", rt: "realtime"}
 
+// edgeKinds are the names of dependencies as steps of a proof.
+var edgeKinds = map[uint8]string{ww: "ww", wr: "wr", rw: "rw", pr: "process", rt: "rt"}
+
 // graph is the dependency graph. Its first nodes are transactions. Others stand
 // for moments between them, which keeps the real-time order linear in size, and
 // for many anti-dependencies at once.
@@ -62,7 +65,7 @@ func (b *builder) node() int32 {
 // writer returns the transaction that installed a version, or none.
 func (s *study) writer(v int32) int32 {
 	ver := &s.vers[v]
-	if ver.middle && s.opts.Workload != ListAppend {
+	if ver.middle && s.opts.Workload == RWRegister {
 		return none
 	}
 	return ver.writer

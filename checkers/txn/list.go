@@ -58,6 +58,7 @@ func (s *study) order(k int32) {
 		if s.vers[v].pos == 0 {
 			o.order = append(o.order, v)
 			s.vers[v].pos = int32(len(o.order))
+			s.show(v)
 		}
 	}
 	s.dirtyUpdates(o)
@@ -119,6 +120,7 @@ func (s *study) readList(t int32, st *step) {
 		states = make([]int32, len(st.list))
 		for i, e := range st.list {
 			states[i] = s.version(st.key, e)
+			s.show(states[i])
 		}
 		s.incompatible(t, st)
 	}
@@ -130,7 +132,7 @@ func (s *study) readList(t int32, st *step) {
 func (s *study) wrongList(t int32, st *step, states []int32) {
 	o := &s.objects[st.key]
 	if &states[0] == &o.states[0] && len(states) <= s.clean(o) {
-		s.intermediate(t, st)
+		s.intermediate(t, st, st.ver)
 		return
 	}
 	seen := make(map[int32]bool, len(states))
@@ -151,7 +153,7 @@ func (s *study) wrongList(t int32, st *step, states []int32) {
 	if twice != none {
 		s.duplicate(t, st, twice)
 	}
-	s.intermediate(t, st)
+	s.intermediate(t, st, st.ver)
 }
 
 // clean returns how many elements of the longest read nothing is wrong with.
@@ -194,7 +196,7 @@ func (s *study) internalLists(t int32) {
 			*e = expectation{txn: t, appended: e.appended[:0]}
 		}
 		if st.write {
-			s.futureList(t, st, e)
+			s.futureList(t, i, e)
 			e.appended = append(e.appended, s.value(st.ver))
 			continue
 		}
@@ -230,9 +232,18 @@ func (e *expectation) String() string {
 	return "[" + text + spaced(append(slices.Clone(e.base), e.appended...)) + "]"
 }
 
-// futureList reports an append whose element the transaction had read before.
-func (s *study) futureList(t int32, st *step, e *expectation) {
-	if e.whole && slices.ContainsFunc(e.base, func(x history.Value) bool { return same(x, s.value(st.ver)) }) {
-		s.future(t, st.ver)
+// futureList reports an append, at step i, whose element the transaction had read
+// before.
+func (s *study) futureList(t, i int32, e *expectation) {
+	v := s.steps[i].ver
+	pos := int(s.vers[v].pos)
+	if !e.whole {
+		return
+	}
+	for j := s.txns[t].lo; j < i; j++ {
+		if st := &s.steps[j]; !st.write && st.key == s.steps[i].key && (pos == 0 || len(st.list) >= pos) && contains(st.list, s.value(v)) {
+			s.future(t, v)
+			return
+		}
 	}
 }

@@ -64,7 +64,7 @@ type study struct {
 
 	succ  relation // versions that come next
 	reads relation // transactions that read a version
-	links [][]link // linked registers: by key, what a version says it was built on
+	prev  []int32  // linked registers: by version, the one that it says it replaced
 	clock checkers.Clock
 
 	members []int32   // transactions of the cycle that is being explained, and of what proves it
@@ -75,9 +75,6 @@ type study struct {
 	ok, okReads int
 	findings
 }
-
-// link says that a version names the one that it replaced.
-type link struct{ from, to int32 }
 
 // parse reads the transactions out of the calls.
 func (s *study) parse() error {
@@ -221,36 +218,90 @@ func (s *study) value(v int32) history.Value {
 	return s.objects[ver.key].elems.Value(ver.elem)
 }
 
+// happened reports whether a transaction took effect: it was ok, or somebody
+// who took effect shows what it wrote.
+func (s *study) happened(t int32) bool { return t != none && s.txns[t].seen }
+
+// show notes that a version was seen, so that who wrote it took effect, and so
+// on with what that was built on.
+func (s *study) show(v int32) {
+	for v != none && s.live(s.vers[v].writer) && !s.txns[s.vers[v].writer].seen {
+		t := s.vers[v].writer
+		s.txns[t].seen = true
+		v = none
+		for _, st := range s.of(t) {
+			if p := s.replaced(st.ver); st.write && p != none {
+				s.show(v)
+				v = p
+			}
+		}
+	}
+}
+
+// replaced returns the version that a linked one says it replaced, or none.
+func (s *study) replaced(v int32) int32 {
+	if v == none || s.prev == nil {
+		return none
+	}
+	return s.prev[v]
+}
+
 // backlinks reads what the values of linked registers say they were built on.
 func (s *study) backlinks() error {
 	if s.opts.Workload != LinkedRegister {
 		return nil
 	}
-	s.links = make([][]link, len(s.objects))
 	for k := range s.objects {
 		o := &s.objects[k]
 		byValue := new(intern.Table) // the value part of a version, without its link
-		var vers []int32
+		var parts []int32            // the version of each
 		for _, v := range o.vers {
 			value := s.value(v)
 			if value.Kind() != history.KindMap || value.Get("value").IsNil() {
 				return fmt.Errorf("key %v: %s is not a linked value: want {\"value\": v, \"previous\": p}", s.keys.Value(int32(k)), value)
 			}
-			if id := byValue.ID(value.Get("value")); int(id) == len(vers) {
-				vers = append(vers, v)
+			id := byValue.ID(value.Get("value"))
+			switch {
+			case int(id) == len(parts):
+				parts = append(parts, v)
+			case s.vers[v].writer != none && s.vers[parts[id]].writer != none:
+				return fmt.Errorf("index %d and index %d write the value %v to key %v: values have to be unique, or nobody can say which write was read",
+					s.index(s.vers[parts[id]].writer), s.index(s.vers[v].writer), value.Get("value"), s.keys.Value(int32(k)))
+			case s.vers[parts[id]].writer == none:
+				parts[id] = v
 			}
 		}
-		for _, v := range o.vers {
-			from := o.initial
-			if p := s.value(v).Get("previous"); !p.IsNil() {
-				id, ok := byValue.Find(p)
-				if !ok {
-					continue
-				}
-				from = vers[id]
+		s.link(o, byValue, parts)
+	}
+	for t := range s.txns {
+		if s.txns[t].typ != history.OK {
+			continue
+		}
+		for _, st := range s.of(int32(t)) {
+			if st.write {
+				s.show(s.replaced(st.ver))
 			}
-			s.links[k] = append(s.links[k], link{from, v})
 		}
 	}
 	return nil
+}
+
+// link finds the versions that the versions of a key name. Where nobody tried to
+// write that, it is a version of its own.
+func (s *study) link(o *object, byValue *intern.Table, parts []int32) {
+	for _, v := range o.vers {
+		p := s.value(v).Get("previous")
+		from := o.initial
+		if !p.IsNil() {
+			if id, ok := byValue.Find(p); ok {
+				from = parts[id]
+			} else {
+				from = s.version(s.vers[v].key, history.Map(history.Keyword("value"), p))
+			}
+		}
+		for len(s.prev) < len(s.vers) {
+			s.prev = append(s.prev, none)
+		}
+		s.prev[v] = from
+	}
 }

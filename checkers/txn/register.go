@@ -37,16 +37,20 @@ func (s *study) registers() {
 	var reads pairs
 	var outers []outer
 	at := make([]int32, len(s.objects)) // the place of a key among the outers of a transaction
+	for _, st := range s.steps {
+		if !st.write {
+			s.show(st.ver)
+		}
+	}
 	for t := range s.txns {
 		if !s.live(int32(t)) {
 			continue
 		}
 		s.internalRegisters(int32(t))
-		from := len(outers)
 		outers = s.outside(outers, int32(t), at)
-		for _, o := range outers[from:] {
-			if o.first != none {
-				reads.add(o.first, int32(t), 0)
+		for _, st := range s.of(int32(t)) {
+			if !st.write && st.ver != none {
+				reads.add(st.ver, int32(t), 0)
 			}
 		}
 	}
@@ -82,7 +86,7 @@ func (s *study) outside(outers []outer, t int32, at []int32) []outer {
 // internalRegisters looks for reads that contradict what the same transaction
 // did before, and for those of versions that they cannot have seen.
 func (s *study) internalRegisters(t int32) {
-	if s.txns[t].typ != history.OK {
+	if !s.happened(t) {
 		return
 	}
 	for len(s.expect) < len(s.objects) {
@@ -91,39 +95,46 @@ func (s *study) internalRegisters(t int32) {
 	found := false
 	for i := s.txns[t].lo; i < s.txns[t].hi; i++ {
 		st := &s.steps[i]
+		if st.ver == none {
+			continue
+		}
 		e := &s.expect[st.key]
-		if !st.write {
-			if e.txn == t && e.ver != st.ver && !found {
+		met := st.ver
+		if st.write {
+			met = s.replaced(st.ver)
+		}
+		if met != none {
+			if e.txn == t && e.ver != met && !found {
 				found = true
 				s.internal(t, st, s.value(e.ver).String())
 			}
-			s.wrongRegister(t, st, e.txn != t || e.ver != st.ver)
+			s.wrongRegister(t, st, met, e.txn != t || e.ver != met)
 		}
 		e.txn, e.ver = t, st.ver
 	}
 }
 
-// wrongRegister looks for versions that nobody may read.
-func (s *study) wrongRegister(t int32, st *step, fresh bool) {
-	ver := &s.vers[st.ver]
+// wrongRegister looks for versions that nobody may read, or write on top of.
+func (s *study) wrongRegister(t int32, st *step, v int32, fresh bool) {
+	ver := &s.vers[v]
 	switch {
 	case ver.elem == none || !fresh:
 	case ver.writer == t:
-		if !s.wroteBefore(t, st) {
-			s.future(t, st.ver)
+		if !s.wroteBefore(t, st, v) {
+			s.future(t, v)
 		}
 	case ver.writer == none && ver.failed != none:
-		s.abortedRead(t, st.ver)
+		s.abortedRead(t, v)
 	case ver.writer == none:
-		s.thinAir(t, st.ver)
+		s.thinAir(t, v)
 	}
-	s.intermediate(t, st)
+	s.intermediate(t, st, v)
 }
 
-// wroteBefore reports whether the transaction had written what the step reads.
-func (s *study) wroteBefore(t int32, read *step) bool {
-	for i := s.txns[t].lo; &s.steps[i] != read; i++ {
-		if s.steps[i].write && s.steps[i].ver == read.ver {
+// wroteBefore reports whether the transaction had written a version before a step.
+func (s *study) wroteBefore(t int32, before *step, v int32) bool {
+	for i := s.txns[t].lo; &s.steps[i] != before; i++ {
+		if s.steps[i].write && s.steps[i].ver == v {
 			return true
 		}
 	}
@@ -182,7 +193,7 @@ func (s *study) byKey(outers []outer) [][]outer {
 func (s *study) sources(k int32, list []outer) []pairs {
 	sources := []pairs{s.afterInitial(k, list)}
 	if s.opts.Workload == LinkedRegister {
-		sources = append(sources, s.linked(k))
+		sources = append(sources, s.linked(k, list))
 	}
 	if s.opts.WFRKeys {
 		sources = append(sources, s.followReads(k, list))
@@ -212,11 +223,19 @@ func (s *study) afterInitial(k int32, list []outer) pairs {
 	return p
 }
 
-// linked takes the versions' word for it.
-func (s *study) linked(k int32) pairs {
+// linked takes the versions' word for it: what a transaction left comes after
+// what its writes replaced.
+func (s *study) linked(k int32, list []outer) pairs {
 	var p pairs
-	for _, l := range s.links[k] {
-		p.add(l.from, l.to, byLink)
+	for _, o := range list {
+		if o.last == none || !s.happened(o.txn) {
+			continue
+		}
+		for _, st := range s.of(o.txn) {
+			if from := s.replaced(st.ver); st.write && st.key == k && s.vers[from].writer != o.txn {
+				p.add(from, o.last, byLink)
+			}
+		}
 	}
 	return p
 }

@@ -139,6 +139,8 @@ type Edge struct {
 	Key   string `json:"key,omitempty"`
 	Value string `json:"value,omitempty"` // the version that the first one wrote or read
 	Next  string `json:"next,omitempty"`  // the version after it, for ww and rw
+	Steps []int  `json:"steps,omitempty"` // the places of the micro-operations in the two transactions, for ww, wr and rw
+	Via   []int  `json:"via,omitempty"`   // indices of invocations of those that show the order of the versions
 	Why   string `json:"why"`             // in words
 }
 
@@ -147,6 +149,7 @@ type Anomaly struct {
 	checkers.Anomaly
 	Cycle  []Edge `json:"cycle,omitempty"`  // if it is one
 	Milder bool   `json:"milder,omitempty"` // a worse cycle among transactions that depend on the same ones implies it
+	proof  proof
 }
 
 // Report is what is known about a history.
@@ -181,8 +184,15 @@ type Details struct {
 
 // New returns a checker that is called after the workload.
 func New(opts Options) checkers.Checker {
+	forbidden, err := opts.forbidden()
 	return checkers.New(opts.Workload.String(), func(ctx context.Context, h *history.History) checkers.Result {
-		return Check(ctx, h, opts).Result()
+		if err != nil {
+			return checkers.Unknownf("%v", err)
+		}
+		report := check(ctx, h, opts, forbidden)
+		result := report.Result()
+		result.Certify = func() (checkers.Claim, error) { return report.certify(h, opts) }
+		return result
 	})
 }
 
@@ -195,15 +205,35 @@ func Check(ctx context.Context, h *history.History, opts Options) Report {
 	if err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
+	return check(ctx, h, opts, forbidden)
+}
+
+func check(ctx context.Context, h *history.History, opts Options, forbidden levels.Set) Report {
 	calls, bare, err := transactions(h)
 	if err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
-	s := &study{opts: opts, calls: calls, bare: bare, clock: checkers.ClockOf(calls), findings: findings{count: make(map[string]int)}}
+	s := newStudy(calls, opts)
+	s.bare = bare
 	if err := s.parse(); err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
 	return s.judge(ctx, forbidden)
+}
+
+func newStudy(calls []history.Call, opts Options) *study {
+	return &study{opts: opts, calls: calls, clock: checkers.ClockOf(calls), findings: findings{count: make(map[string]int)}}
+}
+
+// infer finds the order of the versions of each key, and the anomalies that are
+// no cycles.
+func (s *study) infer() {
+	if s.opts.Workload == ListAppend {
+		s.lists()
+	} else {
+		s.registers()
+	}
+	s.lostUpdates()
 }
 
 // transactions returns the calls of a history. One that has completions only,
@@ -230,12 +260,7 @@ func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 		r.Verdict, r.Reason = checkers.Unknown, nothing
 		return r
 	}
-	if s.opts.Workload == ListAppend {
-		s.lists()
-	} else {
-		s.registers()
-	}
-	s.lostUpdates()
+	s.infer()
 	if err := ctx.Err(); err != nil {
 		s.sum(&r)
 		return r.undecided("stopped before the dependencies were searched: " + err.Error())

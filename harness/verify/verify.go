@@ -22,6 +22,7 @@
 //	rows.go        monotonic: the same
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
+//	txn.go, txn….go        transactions: an order; or an anomaly with its steps
 //	ledger.go      ledger, notary: nothing; or operations in the roles of a rule, see roles.go
 //
 // Operations are named by the index of their invocation. An operation is before
@@ -143,6 +144,7 @@ var definitions = map[string]func(*claim) error{
 	"ledger":         ledger,
 	"notary":         notary,
 	"weak-isolation": weakIsolation,
+	"transactions":   transactions,
 }
 
 // claim is what has to be confirmed, with the history it is about.

@@ -38,6 +38,28 @@ func Of(name string) (string, error) {
 // Names returns the usual names of all models, sorted.
 func Names() []string { return sorted(keysOf(implies)) }
 
+// The tables the other way round, and all that follows from a model or that it
+// follows from, without itself.
+var (
+	entailedBy = invert(entails)
+	impliedBy  = invert(implies)
+	weaker     = closure(implies)
+	stronger   = closure(impliedBy)
+)
+
+// closure maps each model to all others that can be reached from it.
+func closure(edges map[string][]string) map[string][]string {
+	all := make(map[string][]string)
+	for m := range implies {
+		for other := range reach(edges, m) {
+			if other != m {
+				all[m] = append(all[m], other)
+			}
+		}
+	}
+	return all
+}
+
 // Set is a set of names.
 type Set map[string]bool
 
@@ -60,7 +82,7 @@ func Forbidden(models, anomalies []string) (Set, error) {
 			seeds = append(seeds, forbids[weaker]...)
 		}
 	}
-	return reach(invert(entails), seeds...), nil
+	return reach(entailedBy, seeds...), nil
 }
 
 // Entailed returns the anomalies and everything they imply.
@@ -93,6 +115,9 @@ func Strongest(anomalies []string) []string {
 }
 
 func impossible(anomalies []string) Set {
+	if len(anomalies) == 0 {
+		return nil
+	}
 	found := Entailed(anomalies...)
 	var seeds []string
 	for m, list := range forbids {
@@ -100,13 +125,13 @@ func impossible(anomalies []string) Set {
 			seeds = append(seeds, m)
 		}
 	}
-	return reach(invert(implies), seeds...)
+	return reach(impliedBy, seeds...)
 }
 
 // weakest reports whether no other model of the set is implied by m.
 func weakest(m string, set Set) bool {
-	for other := range reach(implies, m) {
-		if other != m && set[other] {
+	for _, other := range weaker[m] {
+		if set[other] {
 			return false
 		}
 	}
@@ -115,8 +140,8 @@ func weakest(m string, set Set) bool {
 
 // strongest reports whether all models that imply m are in the set.
 func strongest(m string, set Set) bool {
-	for other := range reach(invert(implies), m) {
-		if other != m && !set[other] {
+	for _, other := range stronger[m] {
+		if !set[other] {
 			return false
 		}
 	}
@@ -158,4 +183,18 @@ func keysOf(m map[string][]string) []string {
 func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
+}
+
+// Implies reports whether every history that the model allows is one that the
+// weaker model allows, which may be the same. Both are usual names.
+func Implies(model, weaker string) bool { return reach(implies, model)[weaker] }
+
+// Orders says whether a model, given by its usual name, is about the order of
+// each process, or about real time.
+func Orders(model string) (process, realtime bool) {
+	all := reach(implies, model)
+	realtime = all.Has("linearizable", "strong-read-uncommitted")
+	process = all.Has("strong-session-read-uncommitted", "session-serializable", "PRAM", "writes-follow-reads",
+		"monotonic-reads", "monotonic-writes", "read-your-writes")
+	return process, realtime
 }

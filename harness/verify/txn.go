@@ -1,0 +1,286 @@
+package verify
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// The definition "transactions": a history of transactions is one that a
+// consistency model allows.
+//
+// Parameters:
+//
+//	workload            list-append: [append k element] and [r k list]
+//	                    rw-register: [w k value] and [r k value]
+//	                    linked-register: the same, values are {value: v, previous: p}: p is the value that v replaced
+//	consistency-models  names of models, with commas between them: all of them have to hold
+//	anomalies           names of anomalies that must not occur either
+//	linearizable-keys   "true": each key by itself behaves like one that is linearizable
+//	sequential-keys     "true": each process meets the versions of a key in their order
+//	wfr-keys            "true": what a transaction writes to a key comes after what it read there
+//
+// A transaction that failed did not happen, and what one of unknown outcome read
+// shows nothing. Evidence for ok is one of
+//
+//	{"serial":   [i, …]}  the transactions one after the other on an empty database: each read finds
+//	                      the state that those before it left
+//	{"snapshot": [i, …]}  their beginnings and commits (a transaction appears twice): each read finds the
+//	                      state that was committed when its transaction began, and what this wrote itself;
+//	                      no two that write the same key overlap
+//	{"order":    [i, …]}  transactions by their dependencies ww and wr, for levels that ask no more
+//
+// with all transactions that were ok, and those of unknown outcome that took
+// effect. Levels that are called strong ask that these orders keep real time,
+// those called strong-session that of each process.
+//
+// Evidence for invalid is an anomaly that the level forbids: a cycle
+//
+//	{"anomaly": "G-single-item", "cycle": [{"kind": "wr", "from": 0, "to": 1, "steps": [0, 1]}, …]}
+//
+// in which steps are the places, in the two transactions, of the micro-operations
+// that depend on each other, or another one by the transactions and their steps
+//
+//	{"anomaly": "G1a", "ops": [4, 0], "steps": [0, 0]}
+//
+// as txnanomaly.go says. The order of the versions of a list is that of the
+// longest read of it, and what no read shows came later. That of a linked
+// register is what its values say. An edge between versions of a plain register
+// has "via": the transactions that show their order, by what the parameters
+// assume.
+func transactions(c *claim) error {
+	t, err := readTxns(c)
+	if err != nil {
+		return err
+	}
+	want, err := c.levels()
+	if err != nil {
+		return err
+	}
+	if c.Verdict == valid {
+		return t.valid(want)
+	}
+	return t.invalid(want)
+}
+
+// txns is a history as transactions.
+type txns struct {
+	*claim
+	workload string
+	list     []txn
+	keys     map[word]int // numbers of keys
+}
+
+// txn is an operation with its micro-operations.
+type txn struct {
+	*op
+	steps []step
+}
+
+// step is a micro-operation: a write of a value, or a read that returned one.
+type step struct {
+	write    bool
+	key      int
+	value    history.Value
+	id       word // of the value; of a linked one without its link
+	previous word // of a linked value that is written
+}
+
+// elems returns the list that was read.
+func (s *step) elems() []history.Value { return s.value.Elems() }
+
+// shows reports whether a read shows what another step writes, or a linked value
+// says that it replaced it.
+func (t *txns) shows(read, write *step) bool {
+	switch {
+	case read.write && t.workload == linked && write.write && read.key == write.key:
+		return read.previous == write.id
+	case read.write || !write.write || read.key != write.key:
+		return false
+	case t.workload == lists:
+		return slices.ContainsFunc(read.elems(), write.value.Equal)
+	default:
+		return read.value.Equal(write.value)
+	}
+}
+
+// The workloads.
+const (
+	lists     = "list-append"
+	registers = "rw-register"
+	linked    = "linked-register"
+)
+
+func readTxns(c *claim) (*txns, error) {
+	t := &txns{claim: c, workload: c.Parameters["workload"], list: make([]txn, len(c.ops)), keys: make(map[word]int)}
+	if t.workload != lists && t.workload != registers && t.workload != linked {
+		return nil, fmt.Errorf("nobody here knows the workload %q", t.workload)
+	}
+	for i := range c.ops {
+		t.list[i].op = &c.ops[i]
+		value := c.ops[i].Value()
+		if value.Kind() != history.KindList {
+			return nil, fmt.Errorf("index %d is no transaction: %v", c.ops[i].inv, value)
+		}
+		for _, m := range value.Elems() {
+			s, err := t.step(m)
+			if err != nil {
+				return nil, fmt.Errorf("index %d: %w", c.ops[i].inv, err)
+			}
+			t.list[i].steps = append(t.list[i].steps, s)
+		}
+	}
+	return t, nil
+}
+
+// step reads a micro-operation.
+func (t *txns) step(m history.Value) (step, error) {
+	parts := m.Elems()
+	if m.Kind() != history.KindList || len(parts) < 2 || len(parts) > 3 {
+		return step{}, fmt.Errorf("%v is no micro-operation", m)
+	}
+	s := step{value: history.Nil}
+	switch f := parts[0].Text(); {
+	case f == "r" || f == "read":
+	case t.workload == lists && (f == "append" || f == "a"), t.workload != lists && (f == "w" || f == "write"):
+		s.write = true
+	default:
+		return step{}, fmt.Errorf("%v is no micro-operation of %s", m, t.workload)
+	}
+	if len(parts) == 3 {
+		s.value = parts[2]
+	}
+	k := wordOf(parts[1])
+	if _, ok := t.keys[k]; !ok {
+		t.keys[k] = len(t.keys)
+	}
+	s.key = t.keys[k]
+	switch {
+	case s.write && s.value.IsNil():
+		return step{}, fmt.Errorf("%v writes nil, which is the initial value", m)
+	case t.workload == lists && !s.write && !s.value.IsNil() && s.value.Kind() != history.KindList:
+		return step{}, fmt.Errorf("%v is no read of a list", m)
+	case t.workload != linked:
+		s.id = wordOf(s.value)
+	case s.value.IsNil():
+		s.id = wordOf(history.Nil)
+	default:
+		s.id, s.previous = wordOf(s.value.Get("value")), wordOf(s.value.Get("previous"))
+	}
+	return s, nil
+}
+
+// on reports whether a parameter is true.
+func (c *claim) given(name string) bool { return c.Parameters[name] == "true" }
+
+// met is what a transaction did with a register as others see it.
+type met struct {
+	key   int
+	first *step // its first step on the key
+	base  *step // that, if it was a read
+	last  *step // its last write; nil if it wrote nothing
+}
+
+// mets returns what a transaction did with each of its keys.
+func (x *txn) mets() []met {
+	var list []met
+	at := make(map[int]int, len(x.steps))
+	for i := range x.steps {
+		s := &x.steps[i]
+		if !s.write && !x.happened() {
+			continue
+		}
+		n, ok := at[s.key]
+		if !ok {
+			n = len(list)
+			at[s.key] = n
+			list = append(list, met{key: s.key, first: s})
+			if !s.write {
+				list[n].base = s
+			}
+		}
+		if s.write {
+			list[n].last = s
+		}
+	}
+	return list
+}
+
+// on returns what a transaction did with one key.
+func (x *txn) on(key int) met {
+	for _, m := range x.mets() {
+		if m.key == key {
+			return m
+		}
+	}
+	return met{}
+}
+
+// entry is the version that the transaction met: what it read first, or if that
+// is nothing or only the initial version, what it wrote last.
+func (m *met) entry() word {
+	if m.base != nil && (m.base.id != nothing || m.last == nil) {
+		return m.base.id
+	}
+	return m.last.id
+}
+
+// leaving is the version that the transaction left.
+func (m *met) leaving() word {
+	if m.last != nil {
+		return m.last.id
+	}
+	return m.base.id
+}
+
+// word identifies a value: equal values have equal words.
+type word struct {
+	num  int64
+	text string // empty for an integer
+}
+
+// nothing is the initial version of a register.
+var nothing = wordOf(history.Nil)
+
+func wordOf(v history.Value) word {
+	if n, ok := v.Int(); ok {
+		return word{num: n}
+	}
+	if v.IsNil() {
+		return word{text: "nil"}
+	}
+	return word{text: string(spell(nil, v))}
+}
+
+// spell writes a value so that no other one, unless it is equal, is written the
+// same: each part with its kind and its length.
+func spell(b []byte, v history.Value) []byte {
+	b = append(b, byte(v.Kind()))
+	if f, ok := v.Float(); ok && v.Kind() == history.KindFloat {
+		return binary.BigEndian.AppendUint64(b, math.Float64bits(f+0))
+	}
+	if len(v.Elems()) == 0 {
+		text := v.String()
+		return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+	}
+	size := 1
+	if v.Kind() == history.KindMap {
+		size = 2
+	}
+	var parts []string
+	for part := range slices.Chunk(v.Elems(), size) {
+		var p []byte
+		for _, e := range part {
+			p = spell(p, e)
+		}
+		parts = append(parts, string(p))
+	}
+	if v.Kind() == history.KindMap || v.Kind() == history.KindSet {
+		slices.Sort(parts)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(parts))), strings.Join(parts, "")...)
+}
