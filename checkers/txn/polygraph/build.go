@@ -139,8 +139,8 @@ func (n *network) version(t, key int32) int32 {
 // chain returns the first version of the chain that t has part in.
 func (n *network) chain(t, key int32) *version { return &n.vers[n.vers[n.version(t, key)].head] }
 
-// build draws what is known.
-func build(h *History, level Level) *network {
+// build draws what is known, and what a guide asks for, if there is one.
+func build(h *History, level Level, g *guide) *network {
 	n := &network{History: h, level: level}
 	n.number()
 	n.chains()
@@ -156,8 +156,11 @@ func build(h *History, level Level) *network {
 	if level.sessions() {
 		n.sessions()
 	}
-	if level.realtime() {
-		n.realtime()
+	switch {
+	case level.realtime():
+		n.realtime(&guide{})
+	case g != nil:
+		n.realtime(g)
 	}
 	n.out = n.csr(n.nodes(), n.from, n.to)
 	n.in = n.csr(n.nodes(), n.to, n.from)
@@ -323,12 +326,13 @@ func (n *network) sessions() {
 	}
 }
 
-// realtime puts transactions after those that had ended when they began, through
-// moments: one for each run of ends without a beginning between.
-func (n *network) realtime() {
+// realtime puts transactions after those that had ended when they began, or some
+// time before, through moments: one for each run of ends without a beginning
+// between.
+func (n *network) realtime(g *guide) {
 	ends := make([]int32, 0, len(n.Txns))
 	for t := range n.Txns {
-		if n.Txns[t].End != Never {
+		if n.Txns[t].End != Never && !g.free[int32(t)] {
 			ends = append(ends, int32(t))
 		}
 	}
@@ -336,7 +340,7 @@ func (n *network) realtime() {
 	now := int32(none)
 	for t := range n.Txns {
 		next := int32(none)
-		for ; len(ends) > 0 && n.Txns[ends[0]].End < n.Txns[t].Begin; ends = ends[1:] {
+		for ; len(ends) > 0 && n.Txns[ends[0]].End+g.before < n.Txns[t].Begin; ends = ends[1:] {
 			if next == none {
 				next = n.help(helper{kind: Realtime})
 			}
@@ -348,7 +352,7 @@ func (n *network) realtime() {
 		if next != none {
 			now = next
 		}
-		if now != none {
+		if now != none && !g.free[int32(t)] {
 			n.add(now, n.begin(int32(t)), inner)
 		}
 	}

@@ -195,11 +195,14 @@ func Solve(ctx context.Context, h *History, level Level, opts Options) Result {
 	if opts.Conflicts == 0 {
 		opts.Conflicts = 1_000_000
 	}
-	n := build(h, level)
+	n := build(h, level, nil)
 	if p := n.torn(); p != nil {
 		return Result{Verdict: checkers.Invalid, Proof: p}
 	}
-	r := solve(ctx, n, opts.Conflicts)
+	r, ok := guided(ctx, h, level)
+	if !ok {
+		r = solve(ctx, n, opts.Conflicts)
+	}
 	if r.Verdict == checkers.Invalid && !opts.Raw {
 		r.Proof = reduce(ctx, h, level, r.Proof)
 	}

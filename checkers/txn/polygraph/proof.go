@@ -229,7 +229,7 @@ type reducer struct {
 func (r *reducer) attempt(keep []int32) bool {
 	r.left--
 	part, keys := restrict(r.history, keep)
-	found := solve(r.ctx, build(part, r.level), triesEffort)
+	found := solve(r.ctx, build(part, r.level, nil), triesEffort)
 	if found.Verdict != checkers.Invalid {
 		return false
 	}
