@@ -34,8 +34,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/checkers/internal/timeline"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -80,6 +82,11 @@ type Report struct {
 	FinalReads []int64    `json:"final-reads,omitempty"`
 	Acceptable [][2]int64 `json:"acceptable,omitempty"`
 
+	// Undecided counts final reads between their bounds of which nobody can tell in
+	// reasonable time whether the open amounts make them up.
+	Undecided int `json:"undecided-count,omitempty"`
+	undecided string
+
 	Anomalies []checkers.Anomaly `json:"-"` // at most MaxAnomalies
 }
 
@@ -89,12 +96,16 @@ func New(opts Options) checkers.Checker {
 	if opts.Eventual {
 		name = PNName
 	}
-	return checkers.New(name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	return checkers.New(name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h, opts)
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
-		return report.result(opts)
+		// That a read is out of its bounds follows from all amounts together, so the
+		// read alone has to be named.
+		return finding.Certified(report.result(opts), name, nil, func(a checkers.Anomaly) []int {
+			return slices.DeleteFunc(slices.Clone(a.Ops), func(i int) bool { return h.Ops[i].F != "read" })
+		})
 	})
 }
 
@@ -108,6 +119,8 @@ func (r Report) result(opts Options) checkers.Result {
 		return checkers.Unknownf("the counter was never read: no read was ok").Detail(r)
 	case opts.Eventual && len(r.FinalReads) == 0:
 		return checkers.Unknownf("none of %d reads was final: a counter that converges has to be read after recovery", r.ReadCount).Detail(r)
+	case r.Undecided > 0:
+		return checkers.Unknownf("%s", r.undecided).Detail(r)
 	default:
 		return checkers.Result{}.Detail(r)
 	}
@@ -116,7 +129,7 @@ func (r Report) result(opts Options) checkers.Result {
 // Check judges the additions and reads of h. Where operations have keys, each key
 // is a counter of its own, and the report is that of all of them together. It is
 // an error if an amount or a read is no integer.
-func Check(h *history.History, opts Options) (Report, error) {
+func Check(ctx context.Context, h *history.History, opts Options) (Report, error) {
 	j := judge{Report: Report{Reads: []Bounds{}, Errors: []Bounds{}}, opts: opts}
 	calls, err := checkers.Paired(h)
 	if err != nil {
@@ -125,7 +138,11 @@ func Check(h *history.History, opts Options) (Report, error) {
 	j.calls, j.clock, j.before = calls, checkers.ClockOf(calls), make([]state, len(calls))
 	j.final = firstFinal(calls)
 	var keys intern.Table
-	for _, e := range timeline.Of(calls) {
+	events := timeline.Of(calls)
+	for i, e := range events {
+		if i%4096 == 0 && ctx.Err() != nil || calls[e.Call].Invoke.Final && ctx.Err() != nil {
+			return j.Report, fmt.Errorf("stopped after %d of %d events, with %d reads out of bounds: %w", i, len(events), j.ErrorCount, ctx.Err())
+		}
 		k := keys.ID(calls[e.Call].Invoke.Key)
 		if int(k) == len(j.counters) {
 			j.counters = append(j.counters, &counter{name: checkers.KeyName(calls[e.Call].Invoke.Key)})

@@ -96,6 +96,11 @@ func (j *judge) read(k *counter, call int) error {
 		j.found(k, c, b, Undercount, j.under(k, c, b, done), j.witnesses(k, c, done, v))
 	case v > b[2]:
 		j.found(k, c, b, Overcount, j.over(k, c, b, done), j.witnesses(k, c, done, v))
+	case final && !k.acceptable.known():
+		if j.Undecided++; j.Undecided == 1 {
+			j.undecided = fmt.Sprintf("index %d: the final read is from %d to %d as it should, but %d amounts are open then, too many to try which of them it has",
+				c.Complete.Index, b[0], b[2], len(k.open(j, c)))
+		}
 	case final && !k.acceptable.has(v-done.plus-done.minus):
 		j.found(k, c, b, Impossible, j.impossible(k, c, done), k.open(j, c))
 	}
@@ -110,16 +115,27 @@ func (j *judge) found(k *counter, c history.Call, b Bounds, name, what string, c
 		return
 	}
 	ops := []int{c.Invoke.Index}
+	var edges []checkers.Edge
 	for _, i := range calls {
 		ops = append(ops, j.calls[i].Invoke.Index)
+		if name != Impossible {
+			edges = append(edges, j.precedes(k, j.calls[i], c))
+		}
 	}
 	slices.Sort(ops)
 	at := ""
 	if c.Invoke.Node != "" {
 		at = " through " + c.Invoke.Node
 	}
-	j.Anomalies = append(j.Anomalies, checkers.Anomaly{Name: name, Key: k.name, Ops: ops,
+	j.Anomalies = append(j.Anomalies, checkers.Anomaly{Name: name, Key: k.name, Ops: ops, Edges: edges,
 		Explanation: fmt.Sprintf("process %v%s read %v at %s; %s", c.Invoke.Process, at, c.Complete.Value, j.clock.At(c.Invoke), what)})
+}
+
+// precedes says that an amount was acknowledged before a read began.
+func (j *judge) precedes(k *counter, add, read history.Call) checkers.Edge {
+	n, _, _ := amount(add.Invoke)
+	return checkers.Edge{From: add.Invoke.Index, To: read.Invoke.Index, Kind: "rt", Key: k.name,
+		Why: fmt.Sprintf("the addition of %d was acknowledged at %s, and the read began at %s", n, j.clock.At(add.Complete), j.clock.At(read.Invoke))}
 }
 
 func (j *judge) under(k *counter, c history.Call, b Bounds, done state) string {

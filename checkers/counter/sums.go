@@ -3,8 +3,8 @@ package counter
 import "math/bits"
 
 // ranges are the sums that one can make of some amounts, taking each as a whole
-// or not at all: bit i stands for the sum least+i. Where that would be too large
-// a bitmap, every sum between the bounds counts as possible.
+// or not at all: bit i stands for the sum least+i. There is none where that would be
+// too large a bitmap.
 type ranges struct {
 	least, most int64
 	bits        []uint64
@@ -14,7 +14,7 @@ type ranges struct {
 // and maxWork how many words of bitmaps may be looked at for all amounts.
 const (
 	maxSpread = 1 << 24
-	maxWork   = 1 << 28
+	maxWork   = 1 << 26
 )
 
 // sums returns the sums of the given amounts. Taking an amount or not is one
@@ -67,19 +67,22 @@ func shiftDown(words []uint64, n uint64) {
 	}
 }
 
-// has reports whether n can be made.
+// known reports whether the sums are known.
+func (r ranges) known() bool { return len(r.bits) > 0 }
+
+// has reports whether n can be made, if the sums are known.
 func (r ranges) has(n int64) bool {
 	if n < r.least || n > r.most {
 		return false
 	}
 	i := n - r.least
-	return len(r.bits) == 0 || r.bits[i/64]&(1<<(i%64)) != 0
+	return r.bits[i/64]&(1<<(i%64)) != 0
 }
 
 // list returns the sums as ranges without gaps, with base added to each, and at
 // most maxListed of them.
 func (r ranges) list(base int64) [][2]int64 {
-	if len(r.bits) == 0 {
+	if !r.known() {
 		return [][2]int64{{base + r.least, base + r.most}}
 	}
 	var list [][2]int64

@@ -294,7 +294,7 @@ func (t *tally) whole() error {
 // choices returns the sums that the amounts can make that a final read may have or
 // not, one bit each, counted from the least one.
 func (t *tally) choices(o *op) (*big.Int, error) {
-	const limit = 1 << 32 // bits to be moved
+	const limit = 1 << 33 // bits to be moved
 	least, most, _ := t.bounds(o)
 	var open []int64
 	for _, a := range t.added {
