@@ -23,6 +23,7 @@
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
+//	polygraph.go           isolated-registers: an order; or a proof that there is none
 //	ledger.go      ledger, notary: nothing; or operations in the roles of a rule, see roles.go
 //
 // Operations are named by the index of their invocation. An operation is before
@@ -128,23 +129,24 @@ const (
 
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
-	"linearizable":   linearizable,
-	"log":            isLog,
-	"set":            setAtEnd,
-	"set-full":       setFull,
-	"unique-ids":     uniqueIDs,
-	"queue":          plainQueue,
-	"total-queue":    totalQueue,
-	"bank":           bank,
-	"counter":        strictCounter,
-	"pn-counter":     eventualCounter,
-	"long-fork":      longFork,
-	"causal-reverse": causalReverse,
-	"monotonic":      monotonic,
-	"ledger":         ledger,
-	"notary":         notary,
-	"weak-isolation": weakIsolation,
-	"transactions":   transactions,
+	"linearizable":       linearizable,
+	"log":                isLog,
+	"set":                setAtEnd,
+	"set-full":           setFull,
+	"unique-ids":         uniqueIDs,
+	"queue":              plainQueue,
+	"total-queue":        totalQueue,
+	"bank":               bank,
+	"counter":            strictCounter,
+	"pn-counter":         eventualCounter,
+	"long-fork":          longFork,
+	"causal-reverse":     causalReverse,
+	"monotonic":          monotonic,
+	"ledger":             ledger,
+	"notary":             notary,
+	"weak-isolation":     weakIsolation,
+	"transactions":       transactions,
+	"isolated-registers": isolatedRegisters,
 }
 
 // claim is what has to be confirmed, with the history it is about.
