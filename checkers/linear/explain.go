@@ -32,6 +32,7 @@ func (z *zones) explain(found []finding, limit int) []checkers.Anomaly {
 	all := make([]explained, len(found))
 	for i, f := range found {
 		all[i] = z.describe(f)
+		all[i].Edges = shownEdges(z.edges(f), all[i].Ops)
 	}
 	slices.SortStableFunc(all, func(a, b explained) int {
 		return cmp.Or(cmp.Compare(len(a.Ops), len(b.Ops)), cmp.Compare(a.at, b.at))

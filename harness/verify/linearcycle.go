@@ -74,7 +74,10 @@ func (l *linear) unwritten(index int) error {
 		return err
 	}
 	if !r.happened() {
-		return fmt.Errorf("index %d: the operation need not have happened", index)
+		c, err := l.clusters(r.Invoke.Key)
+		if err != nil || !c.sure[l.place[index]-1] {
+			return fmt.Errorf("index %d: the operation need not have happened", index)
+		}
 	}
 	found, _, err := l.cells(r)
 	if err != nil {
