@@ -20,14 +20,15 @@ type judge struct {
 	keys      []key        // by number
 	snapshots []snapshot
 	written   bool // there is a write at all
+
+	pairs  intern.Table   // keys with values whose writes failed
+	failed []history.Call // by the number of the pair, the first of these writes
 }
 
 // key is what is known of a key.
 type key struct {
-	write  history.Call // the write of it that did not fail
-	failed history.Call // a write of it that failed, with its value
-	aborts history.Value
-	value  history.Value // what was written, or read first if there are no writes
+	write history.Call  // the write of it that did not fail
+	value history.Value // what was written, or read first if there are no writes
 }
 
 // snapshot is a read that was ok.
@@ -59,7 +60,9 @@ func (j *judge) writes(c history.Call) error {
 		j.written = true
 		switch k := &j.keys[j.key(m.key)]; {
 		case c.Type() == history.Fail:
-			k.failed, k.aborts = c, m.value
+			if id := j.pairs.ID(history.Tuple(m.key, m.value)); int(id) == len(j.failed) {
+				j.failed = append(j.failed, c)
+			}
 		case k.write.Invoke != nil:
 			return fmt.Errorf("index %d: key %v is written a second time, after index %d: a long fork can only be seen where every key is written once",
 				c.Invoke.Index, m.key, k.write.Invoke.Index)
@@ -70,16 +73,16 @@ func (j *judge) writes(c history.Call) error {
 	return nil
 }
 
-// reads takes in what a call read, but for keys that it wrote itself.
+// reads takes in what a call read that was ok, but for keys that it wrote itself.
 func (j *judge) reads(c history.Call) error {
+	if c.Type() != history.OK {
+		return nil
+	}
 	list, err := mops(c.Complete)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(m mop) bool {
-		return m.write || slices.ContainsFunc(list, func(w mop) bool { return w.write && w.key.Equal(m.key) })
-	})
-	if len(list) == 0 {
+	if list = others(list); len(list) == 0 {
 		return nil
 	}
 	if j.opts.GroupSize > 0 && len(list) != j.opts.GroupSize {
@@ -104,19 +107,36 @@ func (j *judge) reads(c history.Call) error {
 	return nil
 }
 
+// others returns the reads of keys that a transaction does not write.
+func others(list []mop) []mop {
+	var own intern.Table
+	for _, m := range list {
+		if m.write {
+			own.ID(m.key)
+		}
+	}
+	return slices.DeleteFunc(list, func(m mop) bool {
+		_, mine := own.Find(m.key)
+		return mine
+	})
+}
+
 // values sees whether what a read has was written.
 func (j *judge) values(s *snapshot) error {
 	for i, m := range s.mops {
 		k := &j.keys[s.keys[i]]
-		switch {
-		case m.value.IsNil() || k.write.Invoke != nil && m.value.Equal(k.value):
-		case k.failed.Invoke != nil && m.value.Equal(k.aborts):
+		if m.value.IsNil() || k.write.Invoke != nil && m.value.Equal(k.value) {
+			continue
+		}
+		switch id, failed := j.pairs.Find(history.Tuple(m.key, m.value)); {
+		case failed:
+			w := j.failed[id]
 			j.aborted++
 			j.note(j.aborted, Aborted, m.key, fmt.Sprintf("%s and got %v for key %v, whose write by process %v at %s failed, so it certainly did not happen",
-				j.describe(s.Call), m.value, m.key, k.failed.Invoke.Process, j.clock.At(k.failed.Invoke)), k.failed, s.Call)
+				j.describe(s.Call), m.value, m.key, w.Invoke.Process, j.clock.At(w.Invoke)), nil, w, s.Call)
 		case j.written:
 			j.unexpected++
-			j.note(j.unexpected, Unexpected, m.key, fmt.Sprintf("%s and got %v for key %v, which nobody wrote", j.describe(s.Call), m.value, m.key), s.Call)
+			j.note(j.unexpected, Unexpected, m.key, fmt.Sprintf("%s and got %v for key %v, which nobody wrote", j.describe(s.Call), m.value, m.key), nil, s.Call)
 		case k.value.IsNil():
 			k.value = m.value
 		case !m.value.Equal(k.value):
@@ -163,8 +183,24 @@ func (j *judge) fork(cycle []int32) {
 	}
 	what := strings.Join(parts, "; ")
 	what += fmt.Sprintf(": every key is written once, so %s; no order of the writes explains that", j.order(cycle))
-	j.note(j.ForkCount, LongFork, history.Value{}, what, calls...)
+	j.note(j.ForkCount, LongFork, history.Value{}, what, j.edges(cycle), calls...)
 	j.Forks = append(j.Forks, j.Anomalies[len(j.Anomalies)-1].Ops)
+}
+
+// edges are the steps around a cycle: each read lacks a key that the next one has.
+func (j *judge) edges(cycle []int32) []checkers.Edge {
+	var edges []checkers.Edge
+	for i := 0; i < len(cycle); i += 2 {
+		from, key, to := j.snapshots[int(cycle[i])-len(j.keys)], cycle[i+1], j.snapshots[int(cycle[(i+2)%len(cycle)])-len(j.keys)]
+		e := checkers.Edge{From: from.Invoke.Index, To: to.Invoke.Index, Kind: "visible", Key: checkers.KeyName(j.ids.Value(key)),
+			Why: fmt.Sprintf("process %v got nothing for key %v, and process %v got it: it was written between the two snapshots",
+				from.Invoke.Process, j.ids.Value(key), to.Invoke.Process)}
+		if w := j.keys[key].write; w.Invoke != nil {
+			e.Via = []int{w.Invoke.Index}
+		}
+		edges = append(edges, e)
+	}
+	return edges
 }
 
 // order says what a cycle asks for: "0 was written before 1, and 1 before 0".
@@ -182,11 +218,11 @@ func (j *judge) order(cycle []int32) string {
 }
 
 // note keeps an anomaly, the count-th of its name, if it can still be shown.
-func (j *judge) note(count int, name string, key history.Value, what string, calls ...history.Call) {
+func (j *judge) note(count int, name string, key history.Value, what string, edges []checkers.Edge, calls ...history.Call) {
 	if count > checkers.MaxAnomalies {
 		return
 	}
-	a := checkers.Anomaly{Name: name, Key: checkers.KeyName(key), Explanation: what}
+	a := checkers.Anomaly{Name: name, Key: checkers.KeyName(key), Explanation: what, Edges: edges}
 	for _, c := range calls {
 		a.Ops = append(a.Ops, c.Invoke.Index)
 	}

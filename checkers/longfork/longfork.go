@@ -30,8 +30,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
@@ -67,49 +69,71 @@ type Report struct {
 
 // New returns a checker of long forks.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h, opts)
+		result := checkers.Result{}
 		switch {
 		case err != nil:
 			return checkers.Unknownf("%v", err)
 		case len(report.Anomalies) > 0:
 			anomalies := report.Anomalies[:min(len(report.Anomalies), checkers.MaxAnomalies)]
-			return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(report)
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}
 		case report.Reads == 0:
 			return checkers.Unknownf("nothing was read: no transaction of reads was ok").Detail(report)
-		default:
-			return checkers.Result{}.Detail(report)
 		}
+		return certified(h, opts, result.Detail(report))
 	})
+}
+
+// certified adds the certificate. There is none for records that name no process:
+// nobody can say which of them belong together.
+func certified(h *history.History, opts Options, r checkers.Result) checkers.Result {
+	var parameters map[string]string
+	if opts.GroupSize > 0 {
+		parameters = map[string]string{"group-size": strconv.Itoa(opts.GroupSize)}
+	}
+	r = finding.Certified(r, Name, parameters, nil)
+	certify := r.Certify
+	r.Certify = func() (checkers.Claim, error) {
+		if _, err := checkers.Paired(h); err != nil {
+			return checkers.Claim{}, checkers.NoClaimf("%v", err)
+		}
+		return certify()
+	}
+	return r
 }
 
 // Check judges the transactions of h. It is an error if a value is no list of
 // micro-operations, a key is written twice, or a read has not as many keys as the
-// options ask for.
-func Check(h *history.History, opts Options) (Report, error) {
+// options ask for, or if ctx ends.
+func Check(ctx context.Context, h *history.History, opts Options) (Report, error) {
 	j := judge{Report: Report{Forks: [][]int{}}, opts: opts}
 	calls, err := paired(h)
 	if err != nil {
 		return j.Report, err
 	}
 	j.clock = checkers.ClockOf(calls)
-	for _, c := range calls {
-		if err := j.writes(c); err != nil {
-			return j.Report, err
-		}
+	steps := []func(i int) error{
+		func(i int) error { return j.writes(calls[i]) },
+		func(i int) error { return j.reads(calls[i]) },
 	}
-	for _, c := range calls {
-		if c.Type() != history.OK {
-			continue
-		}
-		if err := j.reads(c); err != nil {
-			return j.Report, err
+	for n, step := range steps {
+		for i := range calls {
+			if i%4096 == 0 && ctx.Err() != nil {
+				return j.Report, fmt.Errorf("stopped after %d of %d transactions, in pass %d of 2: %w", i, len(calls), n+1, ctx.Err())
+			}
+			if err := step(i); err != nil {
+				return j.Report, err
+			}
 		}
 	}
 	for i := range j.snapshots {
 		if err := j.values(&j.snapshots[i]); err != nil {
 			return j.Report, err
 		}
+	}
+	if ctx.Err() != nil {
+		return j.Report, fmt.Errorf("stopped after %d reads, before they were put in order: %w", j.Reads, ctx.Err())
 	}
 	j.forks()
 	return j.Report, nil
