@@ -342,7 +342,7 @@ func (j *judge) rw(a, b *txn) (key, why string) {
 func (j *judge) wr(a, b *txn) (key, why string) {
 	for _, s := range a.sends {
 		for _, m := range b.polls {
-			if m.key == s.key && m.value == s.value {
+			if b.Type() == history.OK && m.key == s.key && m.value == s.value && j.writer(s.key, s.value) == int(a.at) {
 				return j.keys[s.key].name, fmt.Sprintf("process %v sent %v to %s at %s, which process %v polled at %s",
 					a.Invoke.Process, j.value(s), j.keys[s.key].name, j.clock.At(a.Invoke), b.Invoke.Process, j.clock.At(b.Invoke))
 			}

@@ -17,7 +17,7 @@ import (
 func TestCases(t *testing.T) {
 	t.Parallel()
 	script.Run(t, "testdata/eventlog.txt", func(d *datadriven.TestData) checkers.Checker {
-		opts := Options{WWDeps: d.HasArg("ww-deps")}
+		opts := Options{WWDeps: d.HasArg("ww-deps"), RWDeps: d.HasArg("rw-deps"), Compaction: d.HasArg("compaction")}
 		if d.HasArg("sub-via") {
 			d.ScanArgs(t, "sub-via", &opts.SubVia)
 		}
@@ -70,7 +70,7 @@ func (m *maker) send(p history.Process) {
 	if typ != history.OK {
 		out = in
 	}
-	m.call(p, "send", typ, in, out)
+	m.call(p, []string{"send", "txn"}[m.rng.IntN(2)], typ, in, out)
 }
 
 func (m *maker) poll(p history.Process, most int) {
@@ -193,6 +193,19 @@ var mutations = []struct {
 			return []entry{e}
 		})
 	}},
+	{TornTransaction, partly, func(h *history.History, p place) {
+		edit(h, func(op *history.Op, _, _ int, e entry) []entry {
+			if op.F == "poll" && e.value == p.value {
+				return nil
+			}
+			return []entry{e}
+		})
+	}},
+	{Truncation, acknowledged, func(h *history.History, p place) {
+		m := &maker{ops: h.Ops}
+		m.call(200, "send", history.OK, []history.Value{send(p.k, history.Int(999))}, []history.Value{send(p.k, pair(entry{p.offset, 999}))})
+		h.Ops = m.ops
+	}},
 	{ThinAirRead, nil, func(h *history.History, p place) {
 		at(h, p, func(e entry) []entry { return []entry{{e.offset, -7}} })
 	}},
@@ -254,6 +267,19 @@ func acknowledged(h *history.History, p place) bool { return h.Ops[sender(h, p)]
 // acknowledged.
 func follows(h *history.History, p place) bool {
 	return acknowledged(h, p) && len(polls(h, func(q place) bool { return q.op == p.op && q.k == p.k && q.n > p.n })) > 0
+}
+
+// partly reports whether the message is of a transaction of which something else was
+// polled, and others polled something after it.
+func partly(h *history.History, p place) bool {
+	op := h.Ops[sender(h, p)]
+	mates := 0
+	for _, m := range op.Value.Elems() {
+		if len(m.Elems()) == 3 && len(m.Elems()[2].Elems()) == 2 && entryOf(m.Elems()[2]).value != p.value {
+			mates += len(polls(h, func(q place) bool { return q.value == entryOf(m.Elems()[2]).value }))
+		}
+	}
+	return op.F == "txn" && mates > 0 && follows(h, p)
 }
 
 // inside reports whether the message is between two others of one poll.
@@ -321,7 +347,7 @@ func TestOrderOfSends(t *testing.T) {
 			switch {
 			case !ok || k != a.k:
 				return []entry{e}
-			case op.F == "send":
+			case op.F != "poll":
 				return []entry{{o.offset, e.value}}
 			default:
 				return []entry{{e.offset, o.value}}

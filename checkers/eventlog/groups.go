@@ -252,12 +252,8 @@ func (j *judge) fenced() {
 func (j *judge) zombie(name string, k int32, did, what string, own term, since, txn int32, n beginning) {
 	j.note(name, func() checkers.Anomaly {
 		t, newer := &j.txns[txn], &j.txns[n.txn]
-		ops := []int32{txn, n.txn, since}
-		if t.Type() != history.OK {
-			ops = append(ops, j.proof(t))
-		}
 		a := j.anomaly(k, fmt.Sprintf("process %v %s at %s under %s %d of %q, but process %v had been given %s %d by %s, before that began",
-			t.Invoke.Process, did, j.clock.At(t.Invoke), what, own.number, own.of, newer.Invoke.Process, what, n.number, j.clock.At(newer.Complete)), ops...)
+			t.Invoke.Process, did, j.clock.At(t.Invoke), what, own.number, own.of, newer.Invoke.Process, what, n.number, j.clock.At(newer.Complete)), txn, n.txn, since)
 		a.Edges = []checkers.Edge{{From: newer.Invoke.Index, To: t.Invoke.Index, Kind: "rt", Key: a.Key, Why: fmt.Sprintf(
 			"process %v was given %s %d by %s, before process %v began at %s", newer.Invoke.Process, what, n.number, j.clock.At(newer.Complete), t.Invoke.Process, j.clock.At(t.Invoke))}}
 		return a
@@ -460,9 +456,6 @@ func (j *judge) shown(p *partition, place int32) []int32 {
 	var txns []int32
 	for _, h := range p.slots[p.log[place]].held {
 		txns = append(txns, h.txn)
-		if t := &j.txns[h.txn]; t.Type() == history.Info {
-			txns = append(txns, j.proof(t))
-		}
 	}
 	return txns
 }

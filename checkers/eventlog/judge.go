@@ -100,12 +100,10 @@ func (j *judge) lost(m, newest message) {
 	a, n := &p.about[m.value], &p.about[newest.value]
 	j.note(LostWrite, func() checkers.Anomaly {
 		how := "and it was acknowledged"
-		ops := append(j.shown(p, a.last), a.writer-1, n.reader-1)
 		if a.acked == 0 {
 			how = "and something else that it sent was polled"
-			ops = append(ops, j.proof(&j.txns[a.writer-1]))
 		}
-		ops = append(append(ops, j.shown(p, n.first)...), j.shown(p, n.last)...)
+		ops := slices.Concat(j.shown(p, a.last), j.shown(p, n.first), j.shown(p, n.last), []int32{a.writer - 1, n.reader - 1})
 		return j.anomaly(m.key, fmt.Sprintf("%s, %s, at offset %d; %s, which is at offset %d, but nobody ever polled %v",
 			j.sender(m), how, p.slots[p.log[a.last]].offset, j.got(newest), p.slots[p.log[n.first]].offset, j.value(m)), ops...)
 	})
@@ -341,19 +339,24 @@ func (j *judge) sender(m message) string {
 	return fmt.Sprintf("process %v sent %v at %s", t.Invoke.Process, j.value(m), j.clock.At(t.Invoke))
 }
 
-// anomaly returns an anomaly of a key; operations are numbers of transactions.
+// anomaly returns an anomaly of a key; operations are numbers of transactions. One
+// whose outcome is unknown comes with the poll that shows that it took effect.
 func (j *judge) anomaly(k int32, what string, txns ...int32) checkers.Anomaly {
 	a := checkers.Anomaly{Key: j.keys[k].name, Explanation: what}
-	for _, t := range txns {
-		a.Ops = append(a.Ops, j.txns[t].Invoke.Index)
+	for _, i := range txns {
+		t := &j.txns[i]
+		a.Ops = append(a.Ops, t.Invoke.Index)
+		if t.commit && t.Type() == history.Info {
+			a.Ops = append(a.Ops, j.txns[j.proof(t)].Invoke.Index)
+		}
 	}
 	return a
 }
 
 func (j *judge) pair(k int32, what string, txns ...*txn) checkers.Anomaly {
-	a := checkers.Anomaly{Key: j.keys[k].name, Explanation: what}
+	var numbers []int32
 	for _, t := range txns {
-		a.Ops = append(a.Ops, t.Invoke.Index)
+		numbers = append(numbers, t.at)
 	}
-	return a
+	return j.anomaly(k, what, numbers...)
 }

@@ -161,4 +161,7 @@ func (j *judge) compact() {
 }
 
 // recordKey returns the record key of a message as text.
-func recordKey(v history.Value) string { return string(v.Get("key").AppendEDN(nil)) }
+func recordKey(v history.Value) string {
+	k := v.Get("key")
+	return string(k.AppendEDN([]byte{byte(k.Kind())}))
+}

@@ -1,0 +1,157 @@
+package eventlog
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+func micro(name string, kvs ...any) history.Value {
+	var list []history.Value
+	for _, v := range kvs {
+		switch v := v.(type) {
+		case string:
+			list = append(list, history.String(v))
+		case int:
+			list = append(list, history.Int(int64(v)))
+		case history.Value:
+			list = append(list, v)
+		}
+	}
+	return history.List(history.Keyword(name), history.Map(list...))
+}
+
+// shared simulates a log with one producer after the other, and a group whose members
+// take turns: each is assigned the log in a new generation, polls and commits.
+type shared struct {
+	maker
+	log                     []entry
+	next, generation, epoch int
+	numbered                bool // generations are known
+}
+
+func (s *shared) produce(p history.Process) {
+	s.epoch++
+	init := []history.Value{micro("init", "id", "t", "epoch", s.epoch)}
+	s.call(p, "init", history.OK, init, init)
+	for range 1 + s.rng.IntN(3) {
+		s.write(p)
+	}
+}
+
+func (s *shared) write(p history.Process) {
+	s.fresh++
+	e := entry{int64(2 * len(s.log)), s.fresh}
+	s.log = append(s.log, e)
+	s.call(p, "send", history.OK, []history.Value{send(0, history.Int(e.value))}, []history.Value{send(0, pair(e))})
+}
+
+// own assigns the log to a process, in a new generation.
+func (s *shared) own(p history.Process) {
+	s.generation++
+	s.grant(p, s.generation)
+}
+
+func (s *shared) grant(p history.Process, generation int) {
+	g := micro("assigned", "group", "g", "generation", generation, "keys", history.Ints(0))
+	if !s.numbered {
+		g = micro("assigned", "group", "g", "keys", history.Ints(0))
+	}
+	s.call(p, "rebalance", history.OK, []history.Value{g}, []history.Value{g})
+}
+
+func (s *shared) revoke(p history.Process) {
+	g := []history.Value{micro("revoked", "group", "g")}
+	s.call(p, "rebalance", history.OK, g, g)
+}
+
+func (s *shared) consume(p history.Process) {
+	var got []history.Value
+	for n := s.rng.IntN(4); n > 0 && s.next < len(s.log); n-- {
+		got = append(got, pair(s.log[s.next]))
+		s.next++
+	}
+	poll := history.List(history.Keyword("poll"), history.Map(history.Int(0), history.List(got...)))
+	s.call(p, "poll", history.OK, []history.Value{history.List(history.Keyword("poll"))}, []history.Value{poll})
+}
+
+func (s *shared) commit(p history.Process, past int) {
+	c := []history.Value{micro("commit", 0, 2*s.next+past)}
+	s.call(p, "commit", history.OK, c, c)
+}
+
+// turn lets a member own the log, poll and commit, and a producer write.
+func (s *shared) turn(last history.Process) history.Process {
+	p := history.Process(10 + s.rng.IntN(3))
+	if !s.numbered && last > 0 {
+		s.revoke(last)
+	}
+	s.own(p)
+	s.consume(p)
+	s.produce(history.Process(s.rng.IntN(2)))
+	s.consume(p)
+	s.commit(p, 0)
+	return p
+}
+
+// groupMutations add to a history, after some turns, what must not be.
+var groupMutations = []struct {
+	name  string
+	apply func(s *shared, owner history.Process)
+}{
+	{DoubleAssignment, func(s *shared, owner history.Process) {
+		s.grant(99, s.generation)
+		s.consume(99)
+		s.consume(owner)
+	}},
+	{CommitAhead, func(s *shared, owner history.Process) {
+		s.consume(owner)
+		s.consume(owner)
+		s.write(5)
+		s.commit(owner, 2*(len(s.log)-s.next))
+	}},
+	{ZombieCommit, func(s *shared, owner history.Process) {
+		s.numbered = true
+		s.own(owner)
+		s.own(98)
+		s.commit(owner, 0)
+	}},
+	{ZombieWrite, func(s *shared, _ history.Process) {
+		s.produce(96)
+		s.produce(97)
+		s.write(96)
+	}},
+}
+
+func TestGroupMutations(t *testing.T) {
+	t.Parallel()
+	opts := Options{Allow: []string{Unseen}}
+	for _, m := range groupMutations {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(11, 12))
+			for range 200 {
+				s := &shared{maker: maker{rng: rng, at: map[history.Process][2]int{}}, numbered: rng.IntN(2) == 0}
+				owner := history.Process(0)
+				for range 1 + rng.IntN(4) {
+					owner = s.turn(owner)
+				}
+				h := &history.History{Ops: slices.Clone(s.ops)}
+				if s.consume(owner); s.next > 0 {
+					if r := judged(t, h, opts); r.Verdict != checkers.OK {
+						t.Fatalf("flagged before: %+v %s\n%v", r.Anomalies, r.Reason, h.Ops)
+					}
+				}
+				m.apply(s, owner)
+				h = &history.History{Ops: s.ops}
+				r := judged(t, h, opts)
+				if !slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == m.name }) {
+					t.Fatalf("%v %+v\n%v", r.Verdict, r.Anomalies, h.Ops)
+				}
+			}
+		})
+	}
+}
