@@ -17,9 +17,9 @@
 package bag
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers/linear/fifo"
@@ -54,17 +54,21 @@ func Check(ctx context.Context, ops []fifo.Op) (fifo.Result, error) {
 // point is when an operation takes effect: at a record, or behind others there.
 type point struct {
 	at     int64
-	behind int8
+	behind uint8
 	op     int32
 }
 
+// sorted returns the operations in the order of their points, which it packs
+// into one number each: 31 bits for the record, two, and 31 for the operation.
 func sorted(points []point) []int32 {
-	slices.SortFunc(points, func(a, b point) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.behind, b.behind), cmp.Compare(a.op, b.op))
-	})
-	order := make([]int32, len(points))
+	keys := make([]uint64, len(points))
 	for i, p := range points {
-		order[i] = p.op
+		keys[i] = uint64(p.at)<<33 | uint64(p.behind)<<31 | uint64(p.op)
+	}
+	slices.Sort(keys)
+	order := make([]int32, len(keys))
+	for i, k := range keys {
+		order[i] = int32(k & math.MaxInt32)
 	}
 	return order
 }

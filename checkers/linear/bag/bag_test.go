@@ -73,9 +73,9 @@ func agree(t *testing.T, m queues.Mix, n int) {
 // BenchmarkMillion is 1,000,000 operations of 50 clients on one queue.
 func BenchmarkMillion(b *testing.B) {
 	ops := queues.Random(rand.New(rand.NewPCG(2, 2)), queues.Mix{Ops: 1000000, Open: 50, Lost: true, Empties: true, Bag: true, Honest: 1})
-	for b.Loop() {
+	queues.Measure(b, func() {
 		if r, err := bag.Check(b.Context(), ops); err != nil || r.Violation != nil {
 			b.Fatal(r.Violation, err)
 		}
-	}
+	})
 }

@@ -103,9 +103,9 @@ func TestLarge(t *testing.T) {
 // BenchmarkMillion is 1,000,000 operations of 50 clients on one queue.
 func BenchmarkMillion(b *testing.B) {
 	ops := queues.Random(rand.New(rand.NewPCG(2, 2)), queues.Mix{Ops: 1000000, Open: 50, Lost: true, Empties: true, Honest: 1})
-	for b.Loop() {
+	queues.Measure(b, func() {
 		if r, err := fifo.Check(b.Context(), ops); err != nil || r.Violation != nil {
 			b.Fatal(r.Violation, err)
 		}
-	}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ordeal-dev/ordeal/checkers/internal/queues"
 	"github.com/ordeal-dev/ordeal/checkers/linear/sets"
 	"github.com/ordeal-dev/ordeal/harness/history"
 	"github.com/ordeal-dev/ordeal/harness/verify"
@@ -269,9 +270,9 @@ func TestRemoves(t *testing.T) {
 // up to 1,000 elements.
 func BenchmarkMillion(b *testing.B) {
 	ops := random(rand.New(rand.NewPCG(2, 2)), mix{ops: 1000000, open: 50, elements: 1000, asks: true, lost: true, honest: 1})
-	for b.Loop() {
+	queues.Measure(b, func() {
 		if r, err := sets.Check(b.Context(), ops); err != nil || r.Violation != nil {
 			b.Fatal(r.Violation, err)
 		}
-	}
+	})
 }
