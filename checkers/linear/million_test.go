@@ -1,12 +1,14 @@
 package linear
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"syscall"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/verify"
 )
 
 // million is 1,000,000 reads, writes and compare-and-sets of 50 clients on one
@@ -48,4 +50,22 @@ func processorTime() int64 {
 	var use syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &use)
 	return use.Utime.Nano() + use.Stime.Nano()
+}
+
+// BenchmarkMillionVerified has the certificate of such a history confirmed.
+func BenchmarkMillionVerified(b *testing.B) {
+	h := million()
+	claim, err := New(Options{Engine: Zones, Workers: 1}).Check(b.Context(), h).Claim()
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw, err := json.Marshal(claim)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := verify.VerifyClaim(h, raw); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
