@@ -27,6 +27,7 @@ import (
 	"sort"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -69,26 +70,35 @@ type Options struct{}
 
 // New returns a checker of the order of inserts.
 func New(Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h)
+		result := checkers.Result{}
 		switch {
 		case err != nil:
 			return checkers.Unknownf("%v", err)
 		case len(report.Anomalies) > 0:
 			anomalies := report.Anomalies[:min(len(report.Anomalies), checkers.MaxAnomalies)]
-			return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(report)
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}
 		case report.Reads == 0:
 			return checkers.Unknownf("nothing was read: no read was ok").Detail(report)
-		default:
-			return checkers.Result{}.Detail(report)
 		}
+		return finding.Certified(result.Detail(report), Name, nil, shown)
 	})
+}
+
+// shown returns the operations that a certificate needs to show an anomaly. That of
+// an unexpected value is for the read alone: there is no write that explains it.
+func shown(a checkers.Anomaly) []int {
+	if a.Name == Unexpected {
+		return a.Ops[:1]
+	}
+	return a.Ops
 }
 
 // Check judges the writes and reads of h. Where operations have keys, each key is
 // a set of its own, and the report is that of all of them together. It is an error
-// if a read does not return a list.
-func Check(h *history.History) (Report, error) {
+// if a read does not return a list, or if ctx ends.
+func Check(ctx context.Context, h *history.History) (Report, error) {
 	r := Report{Errors: []Error{}}
 	calls, err := checkers.Paired(h)
 	if err != nil {
@@ -96,10 +106,14 @@ func Check(h *history.History) (Report, error) {
 	}
 	var keys intern.Table
 	var sets []*set
-	for _, c := range calls {
+	clock := checkers.ClockOf(calls)
+	for i, c := range calls {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return r, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		}
 		k := keys.ID(c.Invoke.Key)
 		if int(k) == len(sets) {
-			sets = append(sets, &set{name: checkers.KeyName(c.Invoke.Key), clock: checkers.ClockOf(calls)})
+			sets = append(sets, &set{name: checkers.KeyName(c.Invoke.Key), clock: clock})
 		}
 		switch {
 		case c.Invoke.F == "write":
@@ -112,7 +126,9 @@ func Check(h *history.History) (Report, error) {
 		}
 	}
 	for _, s := range sets {
-		s.judge(&r)
+		if err := s.judge(ctx, &r); err != nil {
+			return r, err
+		}
 	}
 	return r, nil
 }
@@ -130,7 +146,8 @@ type set struct {
 // value is what is known of a value.
 type value struct {
 	write  history.Call // the first write of it that did not fail, or else the first one
-	ack    *history.Op  // the first acknowledgement
+	acked  history.Call // the write that was acknowledged first
+	ack    *history.Op  // its acknowledgement
 	failed bool         // all writes of it failed
 	read   int          // the last read that had it, from 1
 }
@@ -145,11 +162,11 @@ func (s *set) write(c history.Call) {
 		v.write, v.failed = c, false
 	}
 	if c.Type() == history.OK && (v.ack == nil || c.Complete.Index < v.ack.Index) {
-		v.ack = c.Complete
+		v.acked, v.ack = c, c.Complete
 	}
 }
 
-func (s *set) judge(r *Report) {
+func (s *set) judge(ctx context.Context, r *Report) error {
 	for id := range s.values {
 		if s.values[id].ack != nil {
 			s.acked = append(s.acked, int32(id))
@@ -157,9 +174,13 @@ func (s *set) judge(r *Report) {
 	}
 	slices.SortFunc(s.acked, func(a, b int32) int { return s.values[a].ack.Index - s.values[b].ack.Index })
 	for n, c := range s.reads {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped after %d of %d reads, with %d errors: %w", n, len(s.reads), r.ErrorCount, ctx.Err())
+		}
 		r.Reads++
 		s.read(r, n+1, c)
 	}
+	return nil
 }
 
 // read judges the n-th read: what it has, and then what it should have.
@@ -171,7 +192,7 @@ func (s *set) read(r *Report, n int, c history.Call) {
 		if !ok || !s.written(r, c, id) {
 			if !ok {
 				r.Unexpected++
-				s.note(r, r.Unexpected, Unexpected, fmt.Sprintf("%s and got %v, which nobody wrote", s.describe(c), v), c.Invoke)
+				s.note(r, r.Unexpected, Unexpected, fmt.Sprintf("%s and got %v, which nobody wrote", s.describe(c), v), nil, c.Invoke)
 			}
 			continue
 		}
@@ -206,10 +227,10 @@ func (s *set) written(r *Report, c history.Call, id int32) bool {
 	case s.values[id].failed:
 		r.Aborted++
 		s.note(r, r.Aborted, Aborted, fmt.Sprintf("%s and got %v, but its write by process %v at %s failed, so it certainly did not happen",
-			s.describe(c), v, w.Invoke.Process, s.clock.At(w.Invoke)), w.Invoke, c.Invoke)
+			s.describe(c), v, w.Invoke.Process, s.clock.At(w.Invoke)), nil, w.Invoke, c.Invoke)
 	case c.Complete.Index < w.Invoke.Index:
 		r.Unexpected++
-		s.note(r, r.Unexpected, Unexpected, fmt.Sprintf("%s and got %v, whose write did not begin until %s", s.describe(c), v, s.clock.At(w.Invoke)), c.Invoke, w.Invoke)
+		s.note(r, r.Unexpected, Unexpected, fmt.Sprintf("%s and got %v, whose write did not begin until %s", s.describe(c), v, s.clock.At(w.Invoke)), nil, c.Invoke, w.Invoke)
 	default:
 		return true
 	}
@@ -236,16 +257,29 @@ func (s *set) reverse(r *Report, n int, c history.Call, latest int32, expected, 
 	r.Errors = append(r.Errors, e)
 	a, b := &s.values[first], &s.values[latest]
 	s.note(r, r.ErrorCount, CausalReverse, fmt.Sprintf("process %v wrote %v, acknowledged at %s; after that, process %v wrote %v at %s; but %s and got %v without %v",
-		a.ack.Process, s.ids.Value(first), s.clock.At(a.ack), b.write.Invoke.Process, s.ids.Value(latest), s.clock.At(b.write.Invoke),
-		s.describe(c), s.ids.Value(latest), s.ids.Value(first)), a.write.Invoke, b.write.Invoke, c.Invoke)
+		a.acked.Invoke.Process, s.ids.Value(first), s.clock.At(a.ack), b.write.Invoke.Process, s.ids.Value(latest), s.clock.At(b.write.Invoke),
+		s.describe(c), s.ids.Value(latest), s.ids.Value(first)), s.edges(first, latest, c), a.acked.Invoke, b.write.Invoke, c.Invoke)
+}
+
+// edges are the steps around a read that has b, but not a, which came first.
+func (s *set) edges(a, b int32, read history.Call) []checkers.Edge {
+	first, second := s.values[a], s.values[b]
+	return []checkers.Edge{
+		{From: first.acked.Invoke.Index, To: second.write.Invoke.Index, Kind: "rt", Key: s.name,
+			Why: fmt.Sprintf("the write of %v was acknowledged at %s, and that of %v began at %s", s.ids.Value(a), s.clock.At(first.ack), s.ids.Value(b), s.clock.At(second.write.Invoke))},
+		{From: second.write.Invoke.Index, To: read.Invoke.Index, Kind: "wr", Key: s.name,
+			Why: fmt.Sprintf("%s and got %v", s.describe(read), s.ids.Value(b))},
+		{From: read.Invoke.Index, To: first.acked.Invoke.Index, Kind: "rw", Key: s.name,
+			Why: fmt.Sprintf("the read did not get %v", s.ids.Value(a))},
+	}
 }
 
 // note keeps an anomaly, the count-th of its name, if it can still be shown.
-func (s *set) note(r *Report, count int, name, what string, ops ...*history.Op) {
+func (s *set) note(r *Report, count int, name, what string, edges []checkers.Edge, ops ...*history.Op) {
 	if count > checkers.MaxAnomalies {
 		return
 	}
-	a := checkers.Anomaly{Name: name, Key: s.name, Explanation: what}
+	a := checkers.Anomaly{Name: name, Key: s.name, Explanation: what, Edges: edges}
 	for _, op := range ops {
 		a.Ops = append(a.Ops, op.Index)
 	}

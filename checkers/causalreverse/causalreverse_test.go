@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
 	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
 	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
@@ -32,7 +33,8 @@ func TestJepsen(t *testing.T) {
 			continue
 		}
 		r := New(Options{}).Check(t.Context(), h)
-		report, err := Check(h)
+		confirm.Result(t, h, r)
+		report, err := Check(t.Context(), h)
 		if err != nil || r.Verdict.String() != c.Verdict() {
 			t.Errorf("%s: %v %v, Jepsen says %v\n%s", c.ID, r.Verdict, err, c.Expect.Valid, c.History)
 		}
@@ -150,11 +152,11 @@ func reversed(h *history.History) (reads int, wrong []int) {
 	return reads, wrong
 }
 
-func TestAgainstDefinition(t *testing.T) {
+func TestCores(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	verdicts := map[checkers.Verdict]int{}
-	for range 4000 {
+	for range 2000 {
 		h := random(rng, 0.1)
 		reads, wrong := reversed(h)
 		want := checkers.OK
@@ -163,7 +165,7 @@ func TestAgainstDefinition(t *testing.T) {
 		} else if reads == 0 {
 			want = checkers.Unknown
 		}
-		report, err := Check(h)
+		report, err := Check(t.Context(), h)
 		r := New(Options{}).Check(t.Context(), h)
 		if err != nil || r.Verdict != want || report.ErrorCount != len(wrong) {
 			t.Fatalf("%v with %d errors, want %v with %d: %+v\n%v", r.Verdict, report.ErrorCount, want, len(wrong), r.Anomalies, h.Ops)
@@ -183,6 +185,66 @@ func TestAgainstDefinition(t *testing.T) {
 	}
 	t.Log(verdicts)
 }
+
+// small makes a history of writes of three values, and reads of these and of one that
+// nobody writes.
+func small(choose confirm.Choose, calls int) *history.History {
+	return confirm.History(choose, calls, func() history.Op {
+		if n := choose(6); n < 3 {
+			return history.Op{F: "write", Value: history.Int(int64(n))}
+		}
+		return history.Op{F: "read", Value: history.Nil}
+	}, func(op history.Op) history.Op {
+		if op.F == "write" {
+			op.Type = choose.Outcome()
+			return op
+		}
+		lists := [][]int64{{}, {0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {0, 1, 2}, {1, 1}, {0, 7}}
+		op.Type, op.Value = history.OK, history.Ints(lists[choose(len(lists))]...)
+		return op
+	})
+}
+
+// truth judges by the definition: what a read has was written by then, and what was
+// acknowledged before a value that it has was first written, it has as well.
+func truth(h *history.History) checkers.Verdict {
+	calls, _ := h.Calls()
+	verdict := checkers.Unknown
+	for _, r := range calls {
+		if r.Invoke.F != "read" || r.Type() != history.OK {
+			continue
+		}
+		verdict = checkers.OK
+		for _, v := range r.Value().Elems() {
+			first := slices.IndexFunc(calls, func(w history.Call) bool {
+				return w.Invoke.F == "write" && w.Type() != history.Fail && w.Invoke.Value.Equal(v)
+			})
+			if first < 0 || calls[first].Invoke.Index > r.Complete.Index {
+				return checkers.Invalid
+			}
+			for _, a := range calls {
+				if a.Invoke.F == "write" && a.Type() == history.OK && a.Complete.Index < calls[first].Invoke.Index &&
+					!slices.ContainsFunc(r.Value().Elems(), a.Invoke.Value.Equal) {
+					return checkers.Invalid
+				}
+			}
+		}
+	}
+	return verdict
+}
+
+// definition compares the checker with the definition.
+var definition = confirm.Oracle{
+	Family:  confirm.Family{Definition: Name, Anomalies: []string{CausalReverse, Aborted, Unexpected}},
+	Checker: New(Options{}), Make: small, Truth: truth,
+}
+
+func TestAgainstDefinition(t *testing.T) {
+	t.Parallel()
+	definition.Agrees(t, 100_000, 2, 8)
+}
+
+func FuzzCausalReverse(f *testing.F) { definition.Fuzz(f) }
 
 // TestMutations takes a value out of a read that has a later one, or makes the
 // write of a value fail that was read, or has a read return what is not there.
@@ -220,6 +282,7 @@ func TestMutations(t *testing.T) {
 		if !slices.ContainsFunc(got.Anomalies, func(x checkers.Anomaly) bool { return x.Name == want }) {
 			t.Fatalf("%v %+v, want %s\n%v", got.Verdict, got.Anomalies, want, h.Ops)
 		}
+		confirm.Result(t, h, got)
 		done[want]++
 	}
 }
@@ -228,4 +291,28 @@ func TestMutations(t *testing.T) {
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	hostile.Feed(t, New(Options{}), []string{"write", "read"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3), history.Ints(2, 2)})
+}
+
+// BenchmarkCausalReverse judges a million writes, and a read of everything after each
+// hundred thousand.
+func BenchmarkCausalReverse(b *testing.B) {
+	h := &history.History{Ops: make([]history.Op, 0, 2_000_000)}
+	var written []history.Value
+	for n := range 1_000_000 {
+		op := history.Op{Index: 2 * n, Time: int64(n) * 1000, Process: history.Process(n % 20), F: "write", Value: history.Int(int64(n))}
+		if n%100_000 == 99_999 {
+			op.F, op.Value = "read", history.Nil
+		} else {
+			written = append(written, op.Value)
+		}
+		h.Ops = append(h.Ops, op)
+		if op.F == "read" {
+			op.Value = history.List(written[:len(written):len(written)]...)
+		}
+		op.Index, op.Type = op.Index+1, history.OK
+		h.Ops = append(h.Ops, op)
+	}
+	for b.Loop() {
+		New(Options{}).Check(b.Context(), h)
+	}
 }
