@@ -3,7 +3,12 @@ package txn
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -44,6 +49,7 @@ func random(rng *rand.Rand, m mix) *history.History {
 	type open struct {
 		process history.Process
 		steps   []history.Value
+		at      int // where it was invoked
 	}
 	var busy []open
 	free := make([]history.Process, 0, m.clients)
@@ -58,7 +64,7 @@ func random(rng *rand.Rand, m mix) *history.History {
 			free = append(free[:at], free[at+1:]...)
 			steps := g.plan()
 			g.record(p, history.Invoke, steps)
-			busy = append(busy, open{p, steps})
+			busy = append(busy, open{p, steps, len(g.ops) - 1})
 			begun++
 			continue
 		}
@@ -76,7 +82,9 @@ func random(rng *rand.Rand, m mix) *history.History {
 		if typ == history.OK || typ == history.Info && rng.IntN(2) == 0 {
 			result = g.apply(o.steps)
 		}
-		if typ != history.OK {
+		if m.workload == LinkedRegister {
+			g.ops[o.at].Value = history.List(result...)
+		} else if typ != history.OK {
 			result = o.steps
 		}
 		g.record(o.process, typ, result)
@@ -111,6 +119,9 @@ func (g *made) plan() []history.Value {
 			f = names["append"]
 		}
 		steps[i] = history.List(f, history.Int(k), history.Int(g.count[k]))
+		if g.workload == LinkedRegister {
+			steps[i] = history.List(f, history.Int(k), linkedValue(g.count[k], history.Nil))
+		}
 		if g.count[k] == int64(g.writes) {
 			g.pool[at] = g.next
 			g.next++
@@ -126,14 +137,18 @@ func (g *made) apply(steps []history.Value) []history.Value {
 		k, _ := st.Elems()[1].Int()
 		done[i] = st
 		if st.Elems()[0].Text() != "r" {
-			g.state[k] = append(g.state[k], st.Elems()[2])
+			if now := g.state[k]; g.workload == LinkedRegister && len(now) > 0 {
+				v, _ := st.Elems()[2].Get("value").Int()
+				done[i] = history.List(names["w"], st.Elems()[1], linkedValue(v, now[len(now)-1].Get("value")))
+			}
+			g.state[k] = append(g.state[k], done[i].Elems()[2])
 			continue
 		}
 		now := g.state[k]
 		value := history.Nil
 		switch {
 		case g.workload == ListAppend:
-			value = history.List(now[:len(now):len(now)]...)
+			value = history.List(slices.Clone(now)...) // as a reader of files makes it
 		case len(now) > 0:
 			value = now[len(now)-1]
 		}
@@ -155,15 +170,67 @@ func BenchmarkRWRegister(b *testing.B) {
 		Options{Workload: RWRegister, LinearizableKeys: true})
 }
 
+func BenchmarkLinkedRegister(b *testing.B) {
+	bench(b, mix{workload: LinkedRegister, txns: 1_000_000, clients: 20, steps: 4, keys: 10, writes: 32}, Options{Workload: LinkedRegister})
+}
+
+// bench reports, besides the time, the processor time of the whole process, which
+// other load on the machine changes less, and the most memory that was in use
+// beyond the history.
 func bench(b *testing.B, m mix, opts Options) {
 	h := random(rand.New(rand.NewPCG(1, 2)), m)
+	runtime.GC()
+	before, peak := heapInUse(), uint64(0)
 	b.ReportAllocs()
 	b.ResetTimer()
+	start := processorTime()
 	for range b.N {
-		if r := Check(b.Context(), h, opts); r.Verdict != checkers.OK {
+		stop := watch(&peak)
+		r := Check(b.Context(), h, opts)
+		stop()
+		if r.Verdict != checkers.OK {
 			b.Fatalf("%v %s %v %v", r.Verdict, r.Reason, r.Count, r.Anomalies[0])
 		}
 	}
+	b.ReportMetric((processorTime()-start)/float64(b.N), "cpu-s/op")
+	b.ReportMetric(float64(before)/1e6, "MB-history")
+	b.ReportMetric(float64(max(peak, before)-before)/1e6, "MB-peak")
+}
+
+// watch notes the most memory in use until the function that it returns is called.
+func watch(peak *uint64) (stop func()) {
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			*peak = max(*peak, heapInUse())
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-over
+	}
+}
+
+// heapInUse returns how many bytes of memory hold objects, dead ones included.
+func heapInUse() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// processorTime returns the seconds that this process has used.
+func processorTime() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()) / 1e9
 }
 
 // BenchmarkBroken judges a history in which some reads return another state of

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
@@ -31,7 +32,7 @@ type txn struct {
 // the element that was appended.
 type version struct {
 	key    int32
-	elem   int32 // its number in the key's table; none for the initial version
+	elem   int32 // its number in the key's table; none for the initial version, below that in study.oddValues
 	writer int32 // transaction; none if nobody wrote it
 	failed int32 // a transaction that failed and had tried to write it, or none
 	pos    int32 // lists: its place in the order of versions from 1 on, or 0
@@ -40,8 +41,10 @@ type version struct {
 
 // object is what the transactions say about one key.
 type object struct {
-	elems   intern.Table
-	vers    []int32 // versions by number of the element
+	elems   intern.Table    // of linked registers, the value parts
+	vers    []int32         // versions by number of the element
+	linked  []history.Value // linked registers: the values as they are, by number
+	odd     []int32         // linked registers: versions whose value part is that of another one
 	initial int32
 	longest []history.Value // lists: the longest that was read
 	reader  int32           // lists: by whom
@@ -65,12 +68,15 @@ type study struct {
 	succ  relation // versions that come next
 	reads relation // transactions that read a version
 	prev  []int32  // linked registers: by version, the one that it says it replaced
-	clock checkers.Clock
+
+	oddValues []history.Value // linked registers: values whose value part another one has too
+	clock     checkers.Clock
 
 	members []int32   // transactions of the cycle that is being explained, and of what proves it
 	outers  [][]outer // registers: by key, what transactions did
 
 	expect []expectation // lists: by key, of the transaction that is looked at
+	number []int32       // registers: by version, scratch for its number in a small graph; else none
 
 	ok, okReads int
 	findings
@@ -78,7 +84,7 @@ type study struct {
 
 // parse reads the transactions out of the calls.
 func (s *study) parse() error {
-	s.txns = make([]txn, 0, len(s.calls))
+	s.txns, s.vers = make([]txn, 0, len(s.calls)), make([]version, 0, len(s.calls)+len(s.calls)/2)
 	s.steps = make([]step, 0, 3*len(s.calls))
 	var last []lastWrite
 	for i := range s.calls {
@@ -121,6 +127,9 @@ func (s *study) micro(t int32, m history.Value, last *[]lastWrite) error {
 	if len(parts) == 3 {
 		value = parts[2]
 	}
+	if s.opts.Workload == LinkedRegister && !value.IsNil() && (value.Kind() != history.KindMap || value.Get("value").IsNil()) {
+		return fmt.Errorf("index %d: %s is not a linked value: want {\"value\": v, \"previous\": p}", c.Invoke.Index, value)
+	}
 	k := s.key(parts[1])
 	for len(*last) < len(s.objects) {
 		*last = append(*last, lastWrite{none, none})
@@ -145,12 +154,49 @@ func (s *study) key(v history.Value) int32 {
 // version numbers what was, or would be, written to a key.
 func (s *study) version(k int32, v history.Value) int32 {
 	o := &s.objects[k]
-	e := o.elems.ID(v)
-	if int(e) == len(o.vers) {
-		o.vers = append(o.vers, int32(len(s.vers)))
-		s.vers = append(s.vers, version{key: k, elem: e, writer: none, failed: none})
+	part := v
+	if s.opts.Workload == LinkedRegister {
+		part = v.Get("value")
+	}
+	e := o.elems.ID(part)
+	if int(e) < len(o.vers) {
+		if s.opts.Workload == LinkedRegister && !sameLink(o.linked[e], v) {
+			return s.oddVersion(k, v)
+		}
+		return o.vers[e]
+	}
+	o.vers = append(o.vers, s.addVersion(k, e))
+	if s.opts.Workload == LinkedRegister {
+		o.linked = append(o.linked, v)
 	}
 	return o.vers[e]
+}
+
+func (s *study) addVersion(k, elem int32) int32 {
+	s.vers = append(s.vers, version{key: k, elem: elem, writer: none, failed: none})
+	return int32(len(s.vers) - 1)
+}
+
+// sameLink reports whether two linked values with the same value part are equal.
+func sameLink(a, b history.Value) bool {
+	if len(a.Elems()) == 4 && len(b.Elems()) == 4 {
+		return same(a.Get("previous"), b.Get("previous"))
+	}
+	return a.Equal(b)
+}
+
+// oddVersion numbers a linked value whose value part another one has too. There
+// is no room for those in the numbers of elements: they come from above.
+func (s *study) oddVersion(k int32, v history.Value) int32 {
+	for _, w := range s.objects[k].odd {
+		if s.value(w).Equal(v) {
+			return w
+		}
+	}
+	s.oddValues = append(s.oddValues, v)
+	w := s.addVersion(k, -1-int32(len(s.oddValues)))
+	s.objects[k].odd = append(s.objects[k].odd, w)
+	return w
 }
 
 // write records a write. A value that is written to a key twice leaves open who
@@ -211,11 +257,16 @@ func (s *study) live(t int32) bool { return t != none && s.txns[t].typ != histor
 
 // value returns what a version is known by.
 func (s *study) value(v int32) history.Value {
-	ver := s.vers[v]
-	if ver.elem == none {
+	switch ver := s.vers[v]; {
+	case ver.elem == none:
 		return history.Nil
+	case ver.elem < none:
+		return s.oddValues[-2-ver.elem]
+	case s.opts.Workload == LinkedRegister:
+		return s.objects[ver.key].linked[ver.elem]
+	default:
+		return s.objects[ver.key].elems.Value(ver.elem)
 	}
-	return s.objects[ver.key].elems.Value(ver.elem)
 }
 
 // happened reports whether a transaction took effect: it was ok, or somebody
@@ -251,27 +302,11 @@ func (s *study) backlinks() error {
 	if s.opts.Workload != LinkedRegister {
 		return nil
 	}
+	s.prev = make([]int32, len(s.vers), len(s.vers)+len(s.vers)/8)
 	for k := range s.objects {
-		o := &s.objects[k]
-		byValue := new(intern.Table) // the value part of a version, without its link
-		var parts []int32            // the version of each
-		for _, v := range o.vers {
-			value := s.value(v)
-			if value.Kind() != history.KindMap || value.Get("value").IsNil() {
-				return fmt.Errorf("key %v: %s is not a linked value: want {\"value\": v, \"previous\": p}", s.keys.Value(int32(k)), value)
-			}
-			id := byValue.ID(value.Get("value"))
-			switch {
-			case int(id) == len(parts):
-				parts = append(parts, v)
-			case s.vers[v].writer != none && s.vers[parts[id]].writer != none:
-				return fmt.Errorf("index %d and index %d write the value %v to key %v: values have to be unique, or nobody can say which write was read",
-					s.index(s.vers[parts[id]].writer), s.index(s.vers[v].writer), value.Get("value"), s.keys.Value(int32(k)))
-			case s.vers[parts[id]].writer == none:
-				parts[id] = v
-			}
+		if err := s.link(int32(k)); err != nil {
+			return err
 		}
-		s.link(o, byValue, parts)
 	}
 	for t := range s.txns {
 		if s.txns[t].typ != history.OK {
@@ -288,20 +323,33 @@ func (s *study) backlinks() error {
 
 // link finds the versions that the versions of a key name. Where nobody tried to
 // write that, it is a version of its own.
-func (s *study) link(o *object, byValue *intern.Table, parts []int32) {
-	for _, v := range o.vers {
+func (s *study) link(k int32) error {
+	o := &s.objects[k]
+	all := slices.Concat(o.vers, o.odd)
+	parts := slices.Clone(o.vers)
+	for _, v := range o.odd {
+		id, _ := o.elems.Find(s.value(v).Get("value"))
+		switch w := s.vers[parts[id]].writer; {
+		case w != none && s.vers[v].writer != none:
+			return fmt.Errorf("index %d and index %d write the value %v to key %v: values have to be unique, or nobody can say which write was read",
+				s.index(w), s.index(s.vers[v].writer), s.value(v).Get("value"), s.keys.Value(k))
+		case w == none:
+			parts[id] = v
+		}
+	}
+	s.prev[o.initial] = none
+	for _, v := range all {
 		p := s.value(v).Get("previous")
 		from := o.initial
 		if !p.IsNil() {
-			if id, ok := byValue.Find(p); ok {
+			if id, ok := o.elems.Find(p); ok {
 				from = parts[id]
 			} else {
-				from = s.version(s.vers[v].key, history.Map(history.Keyword("value"), p))
+				from = s.version(k, history.Map(history.Keyword("value"), p))
+				parts, s.prev = append(parts, from), append(s.prev, none)
 			}
-		}
-		for len(s.prev) < len(s.vers) {
-			s.prev = append(s.prev, none)
 		}
 		s.prev[v] = from
 	}
+	return nil
 }

@@ -153,7 +153,7 @@ func (s *study) versionOrders(outers []outer) relation {
 		var order pairs
 		for _, edges := range s.sources(int32(k), list) {
 			next := order.with(edges)
-			loop := circle(&next)
+			loop := s.circle(&next)
 			if loop == nil {
 				order = next
 				continue
@@ -161,7 +161,7 @@ func (s *study) versionOrders(outers []outer) relation {
 			s.cyclicVersions(int32(k), loop, &next)
 			if edges.tag[0] == byTime {
 				next = order.with(s.adjacent(list))
-				if circle(&next) == nil {
+				if s.circle(&next) == nil {
 					order = next
 				}
 			}
@@ -207,9 +207,13 @@ func (s *study) sources(k int32, list []outer) []pairs {
 	return slices.DeleteFunc(sources, func(p pairs) bool { return len(p.from) == 0 })
 }
 
-// afterInitial puts every version that was met after the initial one.
+// afterInitial puts every version that was met after the initial one. Of a linked
+// register those say enough that name it.
 func (s *study) afterInitial(k int32, list []outer) pairs {
 	var p pairs
+	if s.opts.Workload == LinkedRegister {
+		return p
+	}
 	initial := s.objects[k].initial
 	met := make(map[int32]bool)
 	for _, o := range list {
@@ -269,21 +273,24 @@ func (s *study) sequential(list []outer) pairs {
 }
 
 // circle returns versions of a key that come after each other in a circle, or nil.
-func circle(p *pairs) []int32 {
-	number := make(map[int32]int32)
+func (s *study) circle(p *pairs) []int32 {
+	for len(s.number) < len(s.vers) {
+		s.number = append(s.number, none)
+	}
 	var vers []int32
 	id := func(v int32) int32 {
-		n, ok := number[v]
-		if !ok {
-			n = int32(len(vers))
-			number[v] = n
+		if s.number[v] == none {
+			s.number[v] = int32(len(vers))
 			vers = append(vers, v)
 		}
-		return n
+		return s.number[v]
 	}
-	var small pairs
+	small := pairs{make([]int32, 0, len(p.from)), make([]int32, 0, len(p.from)), make([]uint8, 0, len(p.from))}
 	for i := range p.from {
 		small.add(id(p.from[i]), id(p.to[i]), ww)
+	}
+	for _, v := range vers {
+		s.number[v] = none
 	}
 	r := small.relation(len(vers))
 	comp, count := r.components(ww)
