@@ -33,6 +33,7 @@ import (
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -84,26 +85,36 @@ type Report struct {
 
 // New returns a checker of rising values.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h, opts)
+		result := checkers.Result{}
 		switch {
 		case err != nil:
 			return checkers.Unknownf("%v", err)
 		case len(report.Anomalies) > 0:
 			anomalies := report.Anomalies[:min(len(report.Anomalies), checkers.MaxAnomalies)]
-			return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(report)
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}
 		case report.Reads == 0:
 			return checkers.Unknownf("the table was never read: no read was ok").Detail(report)
-		default:
-			return checkers.Result{}.Detail(report)
 		}
+		parameters := finding.Flags(map[string]bool{"per-client": opts.PerClient, "realtime": opts.Realtime})
+		return finding.Certified(result.Detail(report), Name, parameters, func(a checkers.Anomaly) []int { return shown(h, a) })
 	})
+}
+
+// shown returns the operations that a certificate needs to show an anomaly. The rows
+// of a read show by themselves that they are out of order.
+func shown(h *history.History, a checkers.Anomaly) []int {
+	if a.Name != ValueReorder {
+		return a.Ops
+	}
+	return slices.DeleteFunc(slices.Clone(a.Ops), func(i int) bool { return h.Ops[i].F != "read" })
 }
 
 // Check judges the adds and reads of h. Where operations have keys, each key is a
 // table of its own, and the report is that of all of them together. It is an error
-// if a value is not made of rows.
-func Check(h *history.History, opts Options) (Report, error) {
+// if a value is not made of rows, or if ctx ends.
+func Check(ctx context.Context, h *history.History, opts Options) (Report, error) {
 	r := Report{
 		Lost: []int64{}, Duplicates: []int64{}, Revived: []int64{}, Recovered: []int64{}, OrderBy: [][2]int64{}, Reorders: [][2]int64{},
 		PerClient: [][2]int64{}, PerNode: [][2]int64{}, PerTable: [][2]int64{}, Realtime: [][2]int64{},
@@ -125,7 +136,7 @@ func Check(h *history.History, opts Options) (Report, error) {
 	clock := checkers.ClockOf(calls)
 	for k, table := range tables {
 		j := &judge{Report: &r, opts: opts, clock: clock, key: checkers.KeyName(keys.Value(int32(k))), adds: map[int64]*add{}}
-		if err := j.table(table); err != nil {
+		if err := j.table(ctx, table); err != nil {
 			return r, err
 		}
 	}
@@ -136,25 +147,36 @@ func Check(h *history.History, opts Options) (Report, error) {
 }
 
 // table judges the calls of one table.
-func (j *judge) table(calls []history.Call) error {
-	if err := j.collect(calls); err != nil {
+func (j *judge) table(ctx context.Context, calls []history.Call) error {
+	if err := j.collect(ctx, calls); err != nil {
 		return err
 	}
 	for _, v := range j.values {
-		j.added[j.adds[v].typ]++
+		a := j.adds[v]
+		j.added[a.typ]++
+		if a.typ == history.OK {
+			j.acked = append(j.acked, a.Complete.Index)
+		}
 	}
+	slices.Sort(j.acked)
 	if j.opts.Realtime {
 		j.realtime(calls)
 	}
 	for i, r := range j.reads {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped after %d of %d reads, with %d anomalies: %w", i, len(j.reads), len(j.Anomalies), ctx.Err())
+		}
 		j.read(r, i == len(j.reads)-1)
 	}
 	return nil
 }
 
 // collect takes in the adds and the reads.
-func (j *judge) collect(calls []history.Call) error {
-	for _, c := range calls {
+func (j *judge) collect(ctx context.Context, calls []history.Call) error {
+	for i, c := range calls {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		}
 		switch {
 		case c.Invoke.F == "add":
 			if err := j.add(c); err != nil {
@@ -167,6 +189,7 @@ func (j *judge) collect(calls []history.Call) error {
 				if err != nil {
 					return err
 				}
+				row.groups = [3]int32{j.groups.ID(row.proc), j.groups.ID(row.node), j.groups.ID(row.tab)}
 				r.rows = append(r.rows, row)
 			}
 			if k := c.Complete.Value.Kind(); k != history.KindList {

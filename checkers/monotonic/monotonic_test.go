@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
 	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -129,6 +130,7 @@ func TestMutations(t *testing.T) {
 				if !slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == name }) {
 					t.Fatalf("%v %+v\n%v", r.Verdict, r.Anomalies, h.Ops)
 				}
+				confirm.Result(t, h, r)
 				done++
 			}
 		})
@@ -169,7 +171,7 @@ func TestRealtime(t *testing.T) {
 				want++
 			}
 		}
-		r, err := Check(h, Options{Realtime: true})
+		r, err := Check(t.Context(), h, Options{Realtime: true})
 		if err != nil || len(r.Realtime) != want {
 			t.Fatalf("%v, want %d of them (%v)\n%v", r.Realtime, want, err, h.Ops)
 		}
@@ -180,6 +182,135 @@ func TestRealtime(t *testing.T) {
 	}
 }
 
+// small makes a history of adds of three values, and of reads of rows that have
+// timestamps and processes, of which some are final.
+func small(choose confirm.Choose, calls int) *history.History {
+	return confirm.History(choose, calls, func() history.Op {
+		if n := choose(7); n < 4 {
+			return history.Op{F: "add", Value: history.Int(int64(1 + n%3))}
+		}
+		return history.Op{F: "read", Value: history.Nil, Final: choose(3) == 0}
+	}, func(op history.Op) history.Op {
+		if op.F == "add" {
+			op.Type = choose.Outcome()
+			return op
+		}
+		lists := [][]int64{{}, {1}, {2}, {1, 2}, {1, 2, 3}, {2, 3}, {2, 1}, {1, 1}, {1, 9}}
+		var rows []history.Value
+		jump := choose(8)
+		for i, v := range lists[choose(len(lists))] {
+			sts := int64(i)
+			if jump == i+1 {
+				sts = -1
+			}
+			rows = append(rows, rowValue(v, sts, i%2))
+		}
+		op.Type, op.Value = history.OK, history.List(rows...)
+		return op
+	})
+}
+
+// truth judges by the definition: each read for its rows, every two of them, and for
+// what it has to have; then every two adds.
+func truth(opts Options) func(h *history.History) checkers.Verdict {
+	return func(h *history.History) checkers.Verdict {
+		calls, _ := h.Calls()
+		verdict, last := checkers.Unknown, 0
+		for _, c := range calls {
+			if c.Invoke.F == "read" {
+				last = max(last, c.Complete.Index)
+			}
+		}
+		for _, c := range calls {
+			if c.Invoke.F != "read" {
+				continue
+			}
+			if broken(c.Value().Elems(), opts) || spoilt(c, calls, c.Complete.Index == last) {
+				return checkers.Invalid
+			}
+			verdict = checkers.OK
+		}
+		for _, a := range calls {
+			for _, b := range calls {
+				if opts.Realtime && a.Invoke.F == "add" && b.Invoke.F == "add" && a.Type() == history.OK && b.Type() == history.OK &&
+					a.Complete.Index < b.Invoke.Index && a.Value().Compare(b.Value()) >= 0 {
+					return checkers.Invalid
+				}
+			}
+		}
+		return verdict
+	}
+}
+
+// broken reports whether rows are out of order or repeat.
+func broken(rows []history.Value, opts Options) bool {
+	get := func(i int, name string) int64 {
+		n, _ := rows[i].Get(name).Int()
+		return n
+	}
+	for i := range rows {
+		next := -1 // the next row that has to have a greater value
+		for k := i + 1; k < len(rows); k++ {
+			if get(i, "val") == get(k, "val") || k == i+1 && get(i, "sts") > get(k, "sts") {
+				return true
+			}
+			if next < 0 && (!opts.PerClient || get(i, "proc") == get(k, "proc")) {
+				next = k
+			}
+		}
+		if next > 0 && get(i, "val") > get(next, "val") {
+			return true
+		}
+	}
+	return false
+}
+
+// spoilt reports whether a read has a value whose adds all failed, or lacks one that
+// it has to have.
+func spoilt(r history.Call, calls []history.Call, last bool) bool {
+	has := func(v history.Value) bool {
+		return slices.ContainsFunc(r.Value().Elems(), func(row history.Value) bool { return row.Get("val").Equal(v) })
+	}
+	for _, a := range calls {
+		if a.Invoke.F != "add" {
+			continue
+		}
+		again := slices.ContainsFunc(calls, func(b history.Call) bool {
+			return b.Invoke.F == "add" && b.Invoke.Value.Equal(a.Invoke.Value) && b.Type() != history.Fail
+		})
+		owed := (last || r.Invoke.Final) && a.Type() == history.OK && a.Complete.Index < r.Invoke.Index
+		if has(a.Invoke.Value) && !again || owed && !has(a.Invoke.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// oracles are the checker, told more or less, with the definition.
+func oracles() map[string]confirm.Oracle {
+	all := map[string]confirm.Oracle{}
+	for name, opts := range map[string]Options{"plain": {}, "per-client": {PerClient: true}, "realtime": {Realtime: true}} {
+		f := confirm.Family{Definition: Name, Anomalies: []string{ValueReorder, OrderByError, RealtimeReorder, Duplicate, Lost, Revived}}
+		if name != "plain" {
+			f.Parameters = map[string]string{name: "true"}
+		}
+		all[name] = confirm.Oracle{Family: f, Checker: New(opts), Make: small, Truth: truth(opts)}
+	}
+	return all
+}
+
+func TestAgainstDefinition(t *testing.T) {
+	t.Parallel()
+	for name, o := range oracles() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Agrees(t, 35_000, 1, 6)
+		})
+	}
+}
+
+func FuzzMonotonic(f *testing.F) { oracles()["per-client"].Fuzz(f) }
+
 // TestHostile feeds the checker with what makes no sense.
 func TestHostile(t *testing.T) {
 	t.Parallel()
@@ -187,5 +318,27 @@ func TestHostile(t *testing.T) {
 		hostile.Feed(t, New(opts), []string{"add", "read"}, []history.Value{
 			history.Int(1), rowValue(1, 10, 0), rowValue(2, 5, 1), history.List(rowValue(1, 10, 0), rowValue(2, 5, 1)), history.Ints(3, 1),
 		})
+	}
+}
+
+// BenchmarkMonotonic judges a million adds, and a read of all rows at the end.
+func BenchmarkMonotonic(b *testing.B) {
+	h := &history.History{Ops: make([]history.Op, 0, 2_000_000)}
+	var rows []history.Value
+	for n := range 1_000_000 {
+		op := history.Op{Index: 2 * n, Time: int64(n) * 1000, Process: history.Process(n % 20), F: "add", Value: history.Nil}
+		var done history.Value
+		if n == 999_999 {
+			op.F, done = "read", history.List(rows...)
+		} else {
+			done = rowValue(int64(n), int64(n)*10, n%20)
+			rows = append(rows, done)
+		}
+		h.Ops = append(h.Ops, op)
+		op.Index, op.Type, op.Value = op.Index+1, history.OK, done
+		h.Ops = append(h.Ops, op)
+	}
+	for b.Loop() {
+		New(Options{Realtime: true}).Check(b.Context(), h)
 	}
 }

@@ -13,6 +13,7 @@ type row struct {
 	val             int64
 	sts             stamp
 	proc, node, tab history.Value
+	groups          [3]int32 // the numbers of these, in rows that were read
 }
 
 // stamp is a timestamp. Those of databases can be longer than 64 bits.

@@ -110,8 +110,8 @@ func (q *queue) before(e *element, n int) checkers.Anomaly {
 }
 
 // note keeps an anomaly of which there were some before.
-func (r *PlainReport) note(before int, make func() checkers.Anomaly) {
+func (r *PlainReport) note(before int, explain func() checkers.Anomaly) {
 	if before < checkers.MaxAnomalies {
-		r.Anomalies = append(r.Anomalies, make())
+		r.Anomalies = append(r.Anomalies, explain())
 	}
 }

@@ -260,17 +260,17 @@ func moved(h *history.History, by int) (in, maybe, out map[string]int, open int)
 // plain judges a queue by its definition: at no time more came out than can have
 // gone in by then.
 func plain(h *history.History) checkers.Verdict {
-	any := false
+	some := false
 	for by := range len(h.Ops) + 1 {
 		_, maybe, out, _ := moved(h, by)
 		for v, n := range out {
-			any = true
+			some = true
 			if n > maybe[v] {
 				return checkers.Invalid
 			}
 		}
 	}
-	if !any {
+	if !some {
 		return checkers.Unknown
 	}
 	return checkers.OK

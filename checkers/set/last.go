@@ -172,9 +172,9 @@ func (s *set) contents(r *LastReport, last *read) []int {
 }
 
 // note keeps an anomaly, the count-th of its name, if it can still be shown.
-func (r *LastReport) note(count int, make func() checkers.Anomaly) {
+func (r *LastReport) note(count int, explain func() checkers.Anomaly) {
 	if count <= checkers.MaxAnomalies {
-		r.Anomalies = append(r.Anomalies, make())
+		r.Anomalies = append(r.Anomalies, explain())
 	}
 }
 

@@ -31,6 +31,7 @@ type table struct {
 	possible            map[int64]bool // whether some add of a value did not fail
 	reads               []listing
 	last                *op // the last read to come back
+	clients             numbers
 	perClient, realtime bool
 }
 
@@ -70,6 +71,7 @@ func newTable(ops []*op, perClient, realtime bool) (*table, error) {
 					return nil, err
 				}
 				l.rows = append(l.rows, e)
+				t.clients = append(t.clients, e.client)
 			}
 			t.reads = append(t.reads, l)
 			if t.last == nil || o.res > t.last.res {
@@ -91,6 +93,7 @@ func newTable(ops []*op, perClient, realtime bool) (*table, error) {
 			t.possible[e.val] = t.possible[e.val] || !o.failed()
 		}
 	}
+	t.clients = t.clients.sorted()
 	return t, nil
 }
 
@@ -178,11 +181,11 @@ func (l *listing) values() map[int64]bool {
 
 // broken reports whether a read shows an anomaly by itself.
 func (t *table) broken(anomaly string, l listing) bool {
-	before := map[string]int64{} // by client
+	before := map[int]int64{} // by client
 	for i, e := range l.rows {
-		client := ""
+		client := 0
 		if t.perClient {
-			client = e.client.String()
+			client, _ = t.clients.of(e.client)
 		}
 		greater, ok := before[client]
 		before[client] = e.val
@@ -206,14 +209,14 @@ func (t *table) reordered() bool {
 		}
 	}
 	slices.SortFunc(byEnd, func(a, b addition) int { return cmp.Compare(a.res, b.res) })
-	next, any, greatest := 0, false, int64(0)
+	next, some, greatest := 0, false, int64(0)
 	for _, b := range byBegin {
 		for ; next < len(byEnd) && byEnd[next].before(b.op); next++ {
-			if a := byEnd[next]; !any || a.n > greatest {
-				any, greatest = true, a.n
+			if a := byEnd[next]; !some || a.n > greatest {
+				some, greatest = true, a.n
 			}
 		}
-		if any && b.n <= greatest {
+		if some && b.n <= greatest {
 			return true
 		}
 	}

@@ -47,12 +47,12 @@ func (choose Choose) Outcome() history.Type {
 	return [...]history.Type{history.OK, history.Info, history.Fail, history.Invoke}[choose(4)]
 }
 
-// Every makes all choices that make can make, one after the other.
-func Every(make func(choose Choose)) {
+// Every has build make all choices that it can make, one after the other.
+func Every(build func(choose Choose)) {
 	var digits, bases []int
 	for {
 		at := 0
-		make(func(n int) int {
+		build(func(n int) int {
 			if at == len(digits) {
 				digits, bases = append(digits, 0), append(bases, n)
 			}
