@@ -75,6 +75,8 @@ func (r Report) certify(h *history.History, opts Options) (checkers.Claim, error
 		return claim, err
 	case bare:
 		return claim, checkers.NoClaimf("the history has completions only, so its operations have no invocations to be named by")
+	case r.blind != nil:
+		return r.blind.claim(claim)
 	case r.Verdict == checkers.Invalid:
 		p, ok := r.proof()
 		if !ok {

@@ -166,6 +166,8 @@ type Report struct {
 	OK        int            // those that were ok
 	Nodes     int            // of the dependency graph
 	Edges     int
+
+	blind *blind // what decided which of two writes came first, if that was asked
 }
 
 // Details is what the checker puts into Result.Details.
@@ -279,6 +281,7 @@ func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 	if err := ctx.Err(); err != nil {
 		return r.undecided("stopped before all dependencies were searched: " + err.Error())
 	}
+	s.decide(ctx, &r)
 	return r
 }
 

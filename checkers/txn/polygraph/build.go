@@ -147,6 +147,9 @@ func build(h *History, level Level, g *guide) *network {
 	if n.lost != nil || n.circle != none {
 		return n // there is nothing more to find out
 	}
+	room := 6 * (len(h.Txns) + len(n.vers)/2)
+	n.from, n.to, n.kind = make([]int32, 0, room), make([]int32, 0, room), make([]Kind, 0, room)
+	n.helpers = make([]helper, 0, len(h.Txns)+len(n.vers)/2)
 	n.data()
 	if level.Snapshot() {
 		for t := range h.Txns {

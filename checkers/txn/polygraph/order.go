@@ -10,17 +10,21 @@ type hop struct {
 	lit      int32 // the literal that it goes with, or none
 }
 
-// chosen is an edge that a literal adds.
-type chosen struct{ node, lit, key int32 }
+// chosen is one end of an edge that a literal adds.
+type chosen struct {
+	node, lit, key int32
+	older          int32 // the one that was added before at the same node, or none
+}
 
 // keeper keeps an order of the nodes in which every edge leads forward, while
 // edges are added and taken away again (Pearce and Kelly, 2007). Taking edges
 // away leaves the order as it is, so what was found to fit stays fitting.
 type keeper struct {
 	*network
-	place     []int32    // of each node in the order
-	next      [][]chosen // edges added to those that are known
-	before    [][]chosen
+	place     []int32  // of each node in the order
+	ends      []chosen // of the edges added to those that are known, two for each
+	next      []int32  // by node, the last of its ends, or none
+	before    []int32
 	seen      []uint32 // by node, the number of the last search that came by
 	search    uint32
 	came      []hop // by node, how the search came there
@@ -30,7 +34,10 @@ type keeper struct {
 func (k *keeper) init(order []int32) {
 	n := k.nodes()
 	k.place, k.seen, k.came = make([]int32, n), make([]uint32, n), make([]hop, n)
-	k.next, k.before = make([][]chosen, n), make([][]chosen, n)
+	k.next, k.before = make([]int32, n), make([]int32, n)
+	for v := range n {
+		k.next[v], k.before[v] = none, none
+	}
 	for i, v := range order {
 		k.place[v] = int32(i)
 	}
@@ -49,15 +56,17 @@ func (k *keeper) insert(h hop) []hop {
 		k.backward(h.from, h.to)
 		k.reorder()
 	}
-	k.next[h.from] = append(k.next[h.from], chosen{h.to, h.lit, h.key})
-	k.before[h.to] = append(k.before[h.to], chosen{h.from, h.lit, h.key})
+	n := int32(len(k.ends))
+	k.ends = append(k.ends, chosen{h.to, h.lit, h.key, k.next[h.from]}, chosen{h.from, h.lit, h.key, k.before[h.to]})
+	k.next[h.from], k.before[h.to] = n, n+1
 	return nil
 }
 
 // remove takes away the edge that was added last.
 func (k *keeper) remove(from, to int32) {
-	k.next[from] = k.next[from][:len(k.next[from])-1]
-	k.before[to] = k.before[to][:len(k.before[to])-1]
+	n := len(k.ends) - 2
+	k.next[from], k.before[to] = k.ends[n].older, k.ends[n+1].older
+	k.ends = k.ends[:n]
 }
 
 // forward visits what can be reached from v up to the place of end, and reports
@@ -71,8 +80,8 @@ func (k *keeper) forward(v, end int32) bool {
 		for e := k.out.off[v]; e < k.out.off[v+1]; e++ {
 			k.visit(hop{v, k.out.to[e], k.out.kind[e], none, none}, end)
 		}
-		for _, c := range k.next[v] {
-			k.visit(hop{v, c.node, WW, c.key, c.lit}, end)
+		for e := k.next[v]; e != none; e = k.ends[e].older {
+			k.visit(hop{v, k.ends[e].node, WW, k.ends[e].key, k.ends[e].lit}, end)
 		}
 		if k.seen[end] == k.search {
 			return true
@@ -114,8 +123,8 @@ func (k *keeper) backward(v, start int32) {
 		for _, w := range k.in.to[k.in.off[v]:k.in.off[v+1]] {
 			look(w)
 		}
-		for _, c := range k.before[v] {
-			look(c.node)
+		for e := k.before[v]; e != none; e = k.ends[e].older {
+			look(k.ends[e].node)
 		}
 	}
 }

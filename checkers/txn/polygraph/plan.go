@@ -10,17 +10,17 @@ import "math"
 type planner struct {
 	*network
 	patience int     // how long somebody may wait for the turn of others that began after he had ended
-	order   []int32 // nodes
-	left    []int32 // by node, how many edges lead to it from nodes that are not in the order
-	when    []int   // by node, what is taken first
-	ready   heap
-	parked  heap
-	waiting [][]int32 // by key, nodes that wait for it
-	state   []int8    // by node: todo, waits, done
-	current []int32   // by key, the version; none for the initial one
-	unread  []int32   // by version, how many of its readers are not in the order
-	unreadI []int32   // by key, the same for its initial version
-	writing []int32   // by key, who has begun and will commit a version, plus one
+	order    []int32 // nodes
+	left     []int32 // by node, how many edges lead to it from nodes that are not in the order
+	when     []int   // by node, what is taken first
+	ready    heap
+	parked   heap
+	waiting  [][]int32 // by key, nodes that wait for it
+	state    []int8    // by node: todo, waits, done
+	current  []int32   // by key, the version; none for the initial one
+	unread   []int32   // by version, how many of its readers are not in the order
+	unreadI  []int32   // by key, the same for its initial version
+	writing  []int32   // by key, who has begun and will commit a version, plus one
 }
 
 const (
