@@ -299,6 +299,9 @@ func (s *study) lostUpdates() {
 		first[k] = lastWrite{none, none}
 	}
 	for t := range s.txns {
+		if s.stopped(t) {
+			return
+		}
 		if !s.happened(int32(t)) {
 			continue
 		}

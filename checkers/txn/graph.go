@@ -45,12 +45,15 @@ func (s *study) build(process, realtime bool) *graph {
 	room := 3*len(s.txns) + 2*len(s.steps)
 	b.from, b.to, b.tag = make([]int32, 0, room), make([]int32, 0, room), make([]uint8, 0, room)
 	for v := range s.vers {
+		if s.stopped(v) {
+			break
+		}
 		b.data(int32(v))
 	}
 	if process {
 		b.process()
 	}
-	if realtime && !s.bare {
+	if realtime && !s.bare && !s.late {
 		b.realtime()
 	}
 	return &graph{b.relation(int(b.nodes)), len(s.txns)}

@@ -22,10 +22,16 @@ const (
 func (s *study) lists() {
 	s.longest()
 	for k := range s.objects {
+		if s.stopped(k) {
+			return
+		}
 		s.order(int32(k))
 	}
 	var reads pairs
 	for t := range s.txns {
+		if s.stopped(t) {
+			return
+		}
 		s.internalLists(int32(t))
 		for i := s.txns[t].lo; i < s.txns[t].hi; i++ {
 			if st := &s.steps[i]; !st.write && s.txns[t].typ == history.OK {

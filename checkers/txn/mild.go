@@ -57,7 +57,7 @@ func (l *local) mild() {
 	worst := len(l.found)
 	for _, v := range variants {
 		for _, k := range kinds(v) {
-			if l.implied[k.name] && !have[k.name] {
+			if l.implied[k.name] && !have[k.name] && l.spare > 0 && !l.stop() {
 				l.keep(l.exactly(k))
 			}
 		}
@@ -74,7 +74,7 @@ func (l *local) exactly(k kind) []dep {
 	}
 	p := &pathfinder{l: l, k: k, seen: make([]int32, states*len(l.nodes)), by: make([]arrival, states*len(l.nodes))}
 	for e, t := range l.tag {
-		if t != k.start || p.turn >= tries {
+		if t != k.start || p.turn >= tries || l.spare <= 0 {
 			continue
 		}
 		p.turn++
@@ -114,6 +114,7 @@ func (p *pathfinder) run(e int32) []dep {
 			}
 			continue
 		}
+		p.l.spare -= int(p.l.off[v+1] - p.l.off[v])
 		for i := p.l.off[v]; i < p.l.off[v+1]; i++ {
 			next, ok := p.step(state, p.l.tag[i])
 			if to := states*p.l.to[i] + next; ok && p.seen[to] != p.turn {

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -80,6 +81,33 @@ type study struct {
 
 	ok, okReads int
 	findings
+
+	done <-chan struct{} // closed when there is no time left
+	late bool
+}
+
+// errLate is why a history is unknown that was not read to its end.
+var errLate = errors.New("stopped before all transactions were read: there was no time left")
+
+// pace is how many steps of a long loop are made before it looks at the time.
+const pace = 1 << 12
+
+// stopped reports, in step i of a long loop, whether there is no time left.
+func (s *study) stopped(i int) bool {
+	if !s.late && i%pace == 0 {
+		s.late = s.over()
+	}
+	return s.late
+}
+
+// over reports whether there is no time left.
+func (s *study) over() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // parse reads the transactions out of the calls.
@@ -88,6 +116,9 @@ func (s *study) parse() error {
 	s.steps = make([]step, 0, 3*len(s.calls))
 	var last []lastWrite
 	for i := range s.calls {
+		if s.stopped(i) {
+			return errLate
+		}
 		c := &s.calls[i]
 		t := txn{call: int32(i), lo: int32(len(s.steps)), typ: c.Type()}
 		t.seen = t.typ == history.OK
@@ -304,6 +335,9 @@ func (s *study) backlinks() error {
 	}
 	s.prev = make([]int32, len(s.vers), len(s.vers)+len(s.vers)/8)
 	for k := range s.objects {
+		if s.stopped(k) {
+			return errLate
+		}
 		if err := s.link(int32(k)); err != nil {
 			return err
 		}

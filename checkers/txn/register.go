@@ -43,6 +43,9 @@ func (s *study) registers() {
 		}
 	}
 	for t := range s.txns {
+		if s.stopped(t) {
+			return
+		}
 		if !s.live(int32(t)) {
 			continue
 		}
@@ -149,6 +152,9 @@ func (s *study) versionOrders(outers []outer) relation {
 	s.outers = s.byKey(outers)
 	var all pairs
 	for k := range s.objects {
+		if s.stopped(k * pace / 64) {
+			break
+		}
 		list := s.outers[k]
 		var order pairs
 		for _, edges := range s.sources(int32(k), list) {

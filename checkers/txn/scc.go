@@ -4,13 +4,19 @@ package txn
 // edges of the kinds in mask, and how many there are. An edge between two of
 // them leads to the lower number (Tarjan, 1972).
 func (r *relation) components(mask uint8) (of []int32, count int32) {
+	return r.componentsUntil(mask, func() bool { return false })
+}
+
+// componentsUntil does the same, but gives up when stop says so: then what it
+// returns means nothing.
+func (r *relation) componentsUntil(mask uint8, stop func() bool) (of []int32, count int32) {
 	n := len(r.off) - 1
-	d := &dfs{r: r, mask: mask, low: make([]int32, n), at: make([]int32, n), comp: make([]int32, n)}
+	d := &dfs{r: r, mask: mask, stop: stop, low: make([]int32, n), at: make([]int32, n), comp: make([]int32, n)}
 	for v := range n {
 		d.comp[v] = none
 	}
 	for v := range n {
-		if d.low[v] == 0 {
+		if d.low[v] == 0 && !d.stopped {
 			d.visit(int32(v))
 		}
 	}
@@ -28,10 +34,14 @@ type dfs struct {
 	open  []int32 // nodes without a component yet
 	clock int32
 	count int32
+
+	stop    func() bool // asked now and then
+	stopped bool
 }
 
 func (d *dfs) push(v int32) {
 	d.clock++
+	d.stopped = d.clock%pace == 0 && d.stop()
 	d.low[v] = d.clock
 	d.at[v] = d.r.off[v]
 	d.path = append(d.path, v)
@@ -40,7 +50,7 @@ func (d *dfs) push(v int32) {
 
 func (d *dfs) visit(root int32) {
 	d.push(root)
-	for len(d.path) > 0 {
+	for len(d.path) > 0 && !d.stopped {
 		v := d.path[len(d.path)-1]
 		if w := d.next(v); w != none {
 			d.push(w)

@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"context"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers/txn/levels"
@@ -23,16 +22,24 @@ var variants = []variant{{"", 0}, {"-process", pr}, {"-realtime", rt}}
 
 // cycles finds the cycles of the graph: of each kind the shortest that was met,
 // for each set of transactions that depend on each other. Those that a worse one
-// in the same set implies are in milder, if at all. It stops when ctx ends.
-func (g *graph) cycles(ctx context.Context) (found, milder [][]dep) {
-	comp, count := g.components(^uint8(0))
+// in the same set implies are in milder, if at all. It ends early when stop says
+// so. If exact, a cycle of several rw is never named where one of a single rw
+// would have been found with more work than is linear.
+func (g *graph) cycles(stop func() bool, exact bool) (found, milder [][]dep) {
+	comp, count := g.componentsUntil(^uint8(0), stop)
+	if stop() {
+		return nil, nil
+	}
+	spare := pace + 16*len(g.to)
 	for _, nodes := range groups(comp, count) {
-		if ctx.Err() != nil {
+		if stop() {
 			break
 		}
 		l := g.restrict(nodes)
+		l.stop, l.exact, l.spare = stop, exact, spare
 		l.search()
 		l.mild()
+		spare = l.spare
 		found, milder = append(found, l.found...), append(milder, l.milder...)
 	}
 	return found, milder
@@ -71,6 +78,10 @@ type local struct {
 	found   [][]dep
 	milder  [][]dep
 	implied levels.Set
+
+	stop  func() bool
+	exact bool
+	spare int // edges that may still be followed in search of milder cycles
 }
 
 // restrict returns the part of the graph between the given nodes, which are
@@ -93,6 +104,9 @@ func (l *local) search() {
 	for _, v := range variants {
 		if v.mask != 0 && !slices.ContainsFunc(l.tag, func(k uint8) bool { return k&v.mask != 0 }) {
 			continue
+		}
+		if l.stop() {
+			return
 		}
 		l.within("G0"+v.suffix, ww, ww|v.mask)
 		l.within("G1c"+v.suffix, wr, ww|wr|v.mask)
@@ -166,12 +180,17 @@ func (l *local) double(mask uint8) {
 	l.product = p.relation(2 * len(l.nodes))
 }
 
-// words is how many sets of 64 anti-dependencies are followed at a time.
-const words = 4
+// words is how many sets of 64 anti-dependencies are followed at a time, and
+// manyRounds how often, unless that decides about a level.
+const (
+	words      = 4
+	manyRounds = 64
+)
 
 // single returns those of the given anti-dependencies from whose end one gets
 // back to their start along the kinds in mask alone. It stops at the first batch
-// that has any.
+// that has any, and after many without, for each costs as much as the component
+// is large.
 func (l *local) single(starts []int32, mask uint8) []int32 {
 	comp, count := l.components(mask)
 	var dag pairs
@@ -182,7 +201,7 @@ func (l *local) single(starts []int32, mask uint8) []int32 {
 	}
 	next := dag.relation(int(count))
 	sets := make([][words]uint64, count)
-	for len(starts) > 0 {
+	for round := 0; len(starts) > 0 && (l.exact || round < manyRounds) && !l.stop(); round++ {
 		batch := starts[:min(len(starts), 64*words)]
 		starts = starts[len(batch):]
 		clear(sets)

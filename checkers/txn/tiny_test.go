@@ -109,7 +109,7 @@ func (x *tinyTxn) act(w Workload, rng *rand.Rand, state tinyState, count *[tinyK
 		}
 		s.value = next[s.key]
 		if rng.Float64() < wrong {
-			s.value = stray(w, rng, next[s.key], count[s.key])
+			s.value = tinyStray(w, rng, next[s.key], count[s.key])
 		}
 	}
 	if !took {
@@ -118,8 +118,8 @@ func (x *tinyTxn) act(w Workload, rng *rand.Rand, state tinyState, count *[tinyK
 	return next
 }
 
-// stray is a read that is wrong, or was right before.
-func stray(w Workload, rng *rand.Rand, now, count uint64) uint64 {
+// tinyStray is a read that is wrong, or was right before.
+func tinyStray(w Workload, rng *rand.Rand, now, count uint64) uint64 {
 	switch {
 	case w != ListAppend:
 		return uint64(rng.IntN(int(count) + 2))

@@ -216,7 +216,7 @@ func check(ctx context.Context, h *history.History, opts Options, forbidden leve
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
 	s := newStudy(calls, opts)
-	s.bare = bare
+	s.bare, s.done = bare, ctx.Done()
 	if err := s.parse(); err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
@@ -263,14 +263,18 @@ func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 		return r
 	}
 	s.infer()
-	if err := ctx.Err(); err != nil {
+	if s.late {
 		s.sum(&r)
-		return r.undecided("stopped before the dependencies were searched: " + err.Error())
+		return r.undecided("stopped before the order of all versions was known: " + lateness(ctx))
 	}
 	process, realtime := s.orders(forbidden)
 	g := s.build(process, realtime)
 	r.Nodes, r.Edges = g.size(), len(g.to)
-	found, milder := g.cycles(ctx)
+	if s.late {
+		s.sum(&r)
+		return r.undecided("stopped before all dependencies were drawn: " + lateness(ctx))
+	}
+	found, milder := g.cycles(s.over, !forbidden["G-nonadjacent-item"])
 	for _, c := range found {
 		s.cycle(c, false)
 	}
@@ -278,11 +282,19 @@ func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 		s.cycle(c, true)
 	}
 	s.sum(&r)
-	if err := ctx.Err(); err != nil {
-		return r.undecided("stopped before all dependencies were searched: " + err.Error())
+	if s.over() {
+		return r.undecided("stopped before all dependencies were searched: " + lateness(ctx))
 	}
 	s.decide(ctx, &r)
 	return r
+}
+
+// lateness says why there is no time left.
+func lateness(ctx context.Context) string {
+	if err := ctx.Err(); err != nil {
+		return err.Error()
+	}
+	return "no time was left"
 }
 
 // orders says which orders the forbidden anomalies need. Real time includes the
