@@ -198,17 +198,18 @@ func (m *members) shows(anomaly string, ops []*op) error {
 
 // missing confirms that a read lacks an element that was known before it began,
 // and that it matters. A lost element is missing from the last read; a stale one
-// may have come back.
+// came back in a read that began later.
 func (m *members) missing(anomaly string, add *op, reads []*op) error {
 	v, read := add.Invoke.Value, reads[len(reads)-1]
 	known := add.happened() && (!m.full || add.before(read))
 	if len(reads) == 2 {
 		known = m.full && times(reads[0], v) > 0 && reads[0].before(read)
 	}
+	again := slices.ContainsFunc(m.reads, func(o *op) bool { return o.inv > read.inv && times(o, v) > 0 })
 	switch {
 	case !known:
 		return fmt.Errorf("%v was not known when index %d was invoked", v, read.Invoke.Index)
-	case m.deadline(read) == 0 || anomaly == "lost" && read != m.last || anomaly == "stale-read" && !m.full:
+	case m.deadline(read) == 0 || anomaly == "lost" && read != m.last || anomaly == "stale-read" && !again:
 		return fmt.Errorf("index %d is a read that may lack %v", read.Invoke.Index, v)
 	default:
 		return nil
