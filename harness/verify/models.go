@@ -189,7 +189,7 @@ func (r *register) apply(o *op, a answer) (func(), error) {
 	case f == "delete":
 		return r.set(history.Nil), nil
 	case f == "append" && r.texts && argument(o).Kind() == history.KindString:
-		return r.set(history.String(written(r.value) + argument(o).Text())), nil
+		return r.set(history.String(asText(r.value) + argument(o).Text())), nil
 	case f == "cas" && r.swaps:
 		return r.swap(argument(o).Elems())
 	default:
@@ -223,8 +223,8 @@ func (r *register) swap(pair []history.Value) (func(), error) {
 	return r.set(pair[1]), nil
 }
 
-// written is a value as a text to append to.
-func written(v history.Value) string {
+// asText is a value as a text to append to.
+func asText(v history.Value) string {
 	switch v.Kind() {
 	case history.Absent, history.KindNil:
 		return ""
