@@ -1,7 +1,6 @@
 package counter
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -392,14 +391,38 @@ func TestUndecided(t *testing.T) {
 	confirm.Family{Definition: PNName, Anomalies: []string{Impossible}}.Refuses(t, h, checkers.OK, rand.New(rand.NewPCG(1, 1)).IntN)
 }
 
-// TestDeadline sees a checker stop that has no time.
-func TestDeadline(t *testing.T) {
+// TestImpossible has final reads of a pn-counter be an odd number, where all amounts
+// are even.
+func TestImpossible(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	r := New(Options{}).Check(ctx, small(confirm.Bytes(nil), 3))
-	if r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, "stopped after 0 of") {
-		t.Errorf("%v %s", r.Verdict, r.Reason)
+	rng := rand.New(rand.NewPCG(9, 9))
+	for done := 0; done < 1000; {
+		h := random(rng, 8, 0)
+		for i := range h.Ops {
+			if n, ok := h.Ops[i].Value.Int(); ok {
+				h.Ops[i].Value = history.Int(2 * n)
+			}
+		}
+		c := New(Options{Eventual: true})
+		if r := c.Check(t.Context(), h); r.Verdict != checkers.OK {
+			t.Fatalf("flagged before: %+v\n%v", r.Anomalies, h.Ops)
+		}
+		report, _ := Check(t.Context(), h, Options{Eventual: true})
+		b := report.Reads[len(report.Reads)-1]
+		if b[0] == b[2] {
+			continue
+		}
+		n := b[1] + 1
+		if n > b[2] {
+			n = b[1] - 1
+		}
+		h.Ops[len(h.Ops)-1].Value = history.Int(n)
+		r := c.Check(t.Context(), h)
+		if len(r.Anomalies) != 1 || r.Anomalies[0].Name != Impossible {
+			t.Fatalf("%v %+v\n%v", r.Verdict, r.Anomalies, h.Ops)
+		}
+		confirm.Result(t, h, r)
+		done++
 	}
 }
 

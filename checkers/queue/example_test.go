@@ -28,5 +28,5 @@ func Example() {
 	}
 	// Output:
 	// invalid
-	// lost [0 2]: process 0 enqueued 7 at 0 ms, acknowledged at 1 ms, and it never came out; process 1 drained the queue at 2 ms and did not get it
+	// lost [0]: process 0 enqueued 7 at 0 ms, acknowledged at 1 ms, and it never came out; process 1 drained the queue at 2 ms and did not get it
 }

@@ -106,19 +106,19 @@ func (q *queue) again(e *element) checkers.Anomaly {
 func (q *queue) lost(r *Report, e *element, n int, opts Options) {
 	r.Lost += n
 	r.LostElements = append(r.LostElements, e.value.String())
-	calls := append([]history.Call{e.acked}, e.out...)
 	what := fmt.Sprintf("process %v enqueued %v at %s, acknowledged at %s, and it never came out", e.acked.Invoke.Process, e.value, q.clock.At(e.acked.Invoke), q.clock.At(e.acked.Complete))
 	if e.acks > 1 {
 		what = fmt.Sprintf("enqueues of %v were acknowledged %d times, the last at %s, but it came out %d times", e.value, e.acks, q.clock.At(e.acked.Complete), len(e.out))
 	}
 	if d := q.emptied; d.Invoke != nil && d.Invoke.Index > e.acked.Complete.Index && len(e.out) == 0 {
 		what += fmt.Sprintf("; process %v drained the queue at %s and did not get it", d.Invoke.Process, q.clock.At(d.Invoke))
-		calls = append(calls, d)
 	}
 	if opts.AtMostOnce && q.taken > 0 {
 		what += fmt.Sprintf("; the dequeues that never came back, %d, cannot have taken all that is missing", q.taken)
 	}
-	q.note(r, r.Lost-n, Lost, what, calls...)
+	if r.Lost-n < checkers.MaxAnomalies {
+		r.Anomalies = append(r.Anomalies, checkers.Anomaly{Name: Lost, Key: q.key, Ops: indices(e.acked), Explanation: what})
+	}
 }
 
 // nowhere explains that an element came out that nobody had put in.
@@ -142,13 +142,6 @@ func (q *queue) early(e *element, out, in history.Call) checkers.Anomaly {
 				Why: fmt.Sprintf("it was over at %s, and the enqueue began at %s", q.clock.At(out.Complete), q.clock.At(in.Invoke))},
 			{From: in.Invoke.Index, To: out.Invoke.Index, Kind: "wr", Key: q.key, Why: fmt.Sprintf("%v came out, so it had gone in", e.value)},
 		}}
-}
-
-// note keeps an anomaly of which there were some before.
-func (q *queue) note(r *Report, before int, name, what string, calls ...history.Call) {
-	if before < checkers.MaxAnomalies {
-		r.Anomalies = append(r.Anomalies, checkers.Anomaly{Name: name, Key: q.key, Ops: indices(calls...), Explanation: what})
-	}
 }
 
 // indices returns where calls were invoked, in order and once each.

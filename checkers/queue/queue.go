@@ -34,7 +34,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
@@ -101,17 +100,8 @@ func New(opts Options) checkers.Checker {
 		}
 		result := report.result(opts)
 		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce})
-		return finding.Certified(result, Name, parameters, func(a checkers.Anomaly) []int { return shown(h, a) })
+		return finding.Certified(result, Name, parameters, nil)
 	})
-}
-
-// shown returns the operations that a certificate needs to show an anomaly. That an
-// element is lost is said of all that took something out, and shown by its enqueue.
-func shown(h *history.History, a checkers.Anomaly) []int {
-	if a.Name != Lost {
-		return a.Ops
-	}
-	return slices.DeleteFunc(slices.Clone(a.Ops), func(i int) bool { return h.Ops[i].F != "enqueue" })
 }
 
 func (r Report) result(opts Options) checkers.Result {

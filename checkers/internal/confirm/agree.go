@@ -1,6 +1,7 @@
 package confirm
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 
@@ -131,10 +132,22 @@ func (o Oracle) Agrees(t *testing.T, random, all, most int) {
 		verdicts[o.One(t, o.Make(rng.IntN, 1+rng.IntN(most)), n, rng.IntN)]++
 	}
 	t.Logf("%d random histories: %v", random, verdicts)
+	o.stops(t, rng.IntN, most)
 	for _, verdict := range []checkers.Verdict{checkers.OK, checkers.Invalid} {
 		if verdicts[verdict] < random/50 {
 			t.Errorf("only %d of the random histories are %v: the test shows little", verdicts[verdict], verdict)
 		}
+	}
+}
+
+// stops sees that a checker that has no time comes to no verdict.
+func (o Oracle) stops(t *testing.T, choose Choose, most int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h := o.Make(choose, most)
+	if r := o.Checker.Check(ctx, h); r.Verdict != checkers.Unknown || r.Reason == "" {
+		t.Errorf("%s: %v %q without any time for\n%v", o.Checker.Name(), r.Verdict, r.Reason, h.Ops)
 	}
 }
 
