@@ -70,7 +70,9 @@ type weak struct {
 	*claim
 	level  string
 	lists  bool
-	names  map[string]int // numbers of keys and values, by their names
+	lines  map[[2]string]int // numbers of sessions, by process and, if that matters, node
+	line   []int             // the session of each transaction
+	names  map[string]int    // numbers of keys and values, by their names
 	steps  [][]access
 	writes []map[int]int   // by transaction and key, what it wrote last
 	writer map[[2]int]int  // of a key and value: who wrote it and did not fail
@@ -93,6 +95,7 @@ func (w *weak) transactions() error {
 	w.begin()
 	for i := range w.ops {
 		o := &w.ops[i]
+		w.session(i, "")
 		if o.Call.Value().Kind() != history.KindList {
 			return fmt.Errorf("index %d is not a transaction", o.inv)
 		}
@@ -116,8 +119,20 @@ func (w *weak) transactions() error {
 
 func (w *weak) begin() {
 	w.steps, w.writes = make([][]access, len(w.ops)), make([]map[int]int, len(w.ops))
+	w.lines, w.line = make(map[[2]string]int), make([]int, len(w.ops))
 	w.names = map[string]int{name(history.Nil): unset}
 	w.writer, w.at, w.failed = make(map[[2]int]int, len(w.ops)), make(map[[2]int]int, len(w.ops)), make(map[[2]int]bool)
+}
+
+// session puts a transaction into the session of its process at a node.
+func (w *weak) session(i int, node string) {
+	at := [2]string{w.ops[i].Invoke.Process.String(), node}
+	n, ok := w.lines[at]
+	if !ok {
+		n = len(w.lines)
+		w.lines[at] = n
+	}
+	w.line[i] = n
 }
 
 // add gives a transaction one more step.
@@ -251,7 +266,7 @@ func (w *weak) ordered(order []int) error {
 		return err
 	}
 	from := make([][]int, len(w.ops))
-	last := make(map[history.Process]int) // of a session, the position
+	last := make([]int, len(w.lines)) // of a session, the position
 	for i := range w.ops {
 		o := &w.ops[i]
 		if o.happened() && pos[i] == 0 {
@@ -260,7 +275,7 @@ func (w *weak) ordered(order []int) error {
 		if pos[i] == 0 {
 			continue
 		}
-		if pos[i] < last[o.Invoke.Process] {
+		if pos[i] < last[w.line[i]] {
 			return fmt.Errorf("index %d is before what its session did before", o.inv)
 		}
 		if from[i], err = w.sources(i); err != nil {
@@ -272,7 +287,7 @@ func (w *weak) ordered(order []int) error {
 			}
 		}
 		if o.happened() {
-			last[o.Invoke.Process] = pos[i]
+			last[w.line[i]] = pos[i]
 		}
 	}
 	if w.level == "causal" {
@@ -300,12 +315,12 @@ func (w *weak) positions(order []int) (pos, list []int, err error) {
 
 // seen confirms read-committed and read-atomic, one reader after the other.
 func (w *weak) seen(list, pos []int, from [][]int) error {
-	session := make(map[history.Process]map[int]int) // by key, the position of who wrote it last
+	session := make([]map[int]int, len(w.lines)) // by key, the position of who wrote it last
 	for _, i := range list {
-		mine := session[w.ops[i].Invoke.Process]
+		mine := session[w.line[i]]
 		if mine == nil {
 			mine = make(map[int]int)
-			session[w.ops[i].Invoke.Process] = mine
+			session[w.line[i]] = mine
 		}
 		see := make(map[int]int) // by key, the position of the last writer that can be seen
 		if w.level == "read-atomic" {
@@ -370,7 +385,6 @@ func (w *weak) misses(i, f, limit int, pos []int) error {
 // of another. One of unknown outcome is a session of its own that goes off from
 // another.
 type past struct {
-	number map[history.Process]int   // of a session
 	now    [][]int32                 // by session, its clock
 	clocks map[int][]int32           // of transactions that will still be read from
 	uses   []int                     // how often they will be
@@ -383,14 +397,14 @@ type column struct{ count, pos []int }
 
 // causal confirms that each read is of the last write of its past.
 func (w *weak) causal(list, pos []int, from [][]int) error {
-	p := past{make(map[history.Process]int), nil, make(map[int][]int32), make([]int, len(w.ops)), make(map[int]map[int32]*column)}
+	p := past{make([][]int32, len(w.lines)), make(map[int][]int32), make([]int, len(w.ops)), make(map[int]map[int32]*column)}
 	for i := range from {
 		for _, f := range w.others(i, from) {
 			p.uses[f]++
 		}
 	}
 	for _, i := range list {
-		s, clock := p.session(&w.ops[i])
+		s, clock := p.session(&w.ops[i], w.line[i])
 		for _, f := range w.others(i, from) {
 			clock = later(clock, p.clocks[f])
 			if p.uses[f]--; p.uses[f] == 0 {
@@ -434,17 +448,12 @@ func (w *weak) others(i int, from [][]int) []int {
 }
 
 // session returns the session of an operation, and its clock so far.
-func (p *past) session(o *op) (s int, clock []int32) {
-	s, ok := p.number[o.Invoke.Process]
-	if !ok {
-		s = len(p.now)
-		p.number[o.Invoke.Process], p.now = s, append(p.now, nil)
-	}
+func (p *past) session(o *op, line int) (s int, clock []int32) {
 	if o.happened() {
-		return s, p.now[s]
+		return line, p.now[line]
 	}
 	p.now = append(p.now, nil)
-	return len(p.now) - 1, slices.Clone(p.now[s])
+	return len(p.now) - 1, slices.Clone(p.now[line])
 }
 
 func (p *past) write(key int, session int32, count, pos int) {
@@ -564,7 +573,7 @@ func (w *weak) direct(from, to int, kind string) error {
 	}
 	i := w.place[to] - 1
 	switch {
-	case kind != "wr" && a.happened() && !b.failed() && a.inv < b.inv && a.Invoke.Process == b.Invoke.Process:
+	case kind != "wr" && a.happened() && !b.failed() && a.inv < b.inv && w.line[w.place[from]-1] == w.line[i]:
 		return nil
 	case kind != "so" && b.happened() && w.readsFrom(i, w.place[from]-1, len(w.steps[i])):
 		return nil
