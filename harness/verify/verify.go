@@ -21,7 +21,9 @@
 //	order.go       long-fork, causal-reverse: the same
 //	rows.go        monotonic: the same
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
+//	staleness.go   staleness: nothing; or operations that break a rule, see ruling.go
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
+//	session.go     sessions: one order or one for each session; or a wrong read, or a cycle
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
 //	polygraph.go           isolated-registers: an order; or a proof that there is none
 //	ledger.go      ledger, notary: nothing; or operations in the roles of a rule, see roles.go
@@ -129,24 +131,26 @@ const (
 
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
-	"linearizable":       linearizable,
-	"log":                isLog,
-	"set":                setAtEnd,
-	"set-full":           setFull,
-	"unique-ids":         uniqueIDs,
-	"queue":              plainQueue,
-	"total-queue":        totalQueue,
-	"bank":               bank,
-	"counter":            strictCounter,
-	"pn-counter":         eventualCounter,
-	"long-fork":          longFork,
-	"causal-reverse":     causalReverse,
-	"monotonic":          monotonic,
-	"ledger":             ledger,
-	"notary":             notary,
-	"weak-isolation":     weakIsolation,
-	"transactions":       transactions,
-	"isolated-registers": isolatedRegisters,
+	"linearizable":                linearizable,
+	"log":                         isLog,
+	"staleness":                   isStale,
+	"strong-eventual-consistency": isStrongEventual,
+	"set":                         setAtEnd,
+	"set-full":                    setFull,
+	"unique-ids":                  uniqueIDs,
+	"queue":                       plainQueue,
+	"total-queue":                 totalQueue,
+	"bank":                        bank,
+	"counter":                     strictCounter,
+	"pn-counter":                  eventualCounter,
+	"long-fork":                   longFork,
+	"causal-reverse":              causalReverse,
+	"monotonic":                   monotonic,
+	"ledger":                      ledger,
+	"notary":                      notary,
+	"weak-isolation":              weakIsolation,
+	"transactions":                transactions,
+	"isolated-registers":          isolatedRegisters,
 }
 
 // claim is what has to be confirmed, with the history it is about.
@@ -158,6 +162,8 @@ type claim struct {
 
 	ops   []op  // in the order of their invocations
 	place []int // by the index of an invocation, the place in ops plus one
+
+	windows []history.Window // of the faults
 }
 
 // op is an operation of a client.
@@ -184,6 +190,7 @@ func (c *claim) read(h *history.History) error {
 	if err != nil {
 		return err
 	}
+	c.windows = h.Windows()
 	c.place = make([]int, len(h.Ops))
 	c.ops = make([]op, len(calls))
 	for i, call := range calls {
