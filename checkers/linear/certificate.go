@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sort"
 	"strconv"
 
 	"github.com/anishathalye/porcupine"
@@ -118,7 +117,7 @@ func (a again) prove() (any, error) {
 		result := p.search(a.opts.Engine, b)
 		switch result.verdict {
 		case checkers.Unknown:
-			return nil, checkers.NoClaimf("the search for it %s", *b.spent.Load())
+			return nil, checkers.NoClaimf("the search for it %s", b.reason())
 		case checkers.Invalid:
 			return a.refuted(p, result, b)
 		}
@@ -219,12 +218,12 @@ func (p *problem) porcupineOrder(b *budget) ([]int32, error) {
 
 // refuted returns the evidence that a part has no order.
 func (a again) refuted(p *problem, result found, b *budget) (any, error) {
-	if result.search == nil {
-		return nil, checkers.NoClaimf("more than %d operations are open at a time: a search that confirms this takes too long", width)
+	until := int(p.last())
+	if result.search != nil {
+		until = p.until(result, b)
 	}
-	until := p.until(result, b)
 	proof := Refuted{Proof: "search", Rule: "prefix", Until: &until}
-	if result.search.steps < small {
+	if result.search == nil || result.search.steps < small {
 		return proof, nil
 	}
 	if a.opts.Model.isRegister(a.calls) {
@@ -242,16 +241,7 @@ func (a again) refuted(p *problem, result found, b *budget) (any, error) {
 // until returns a response such that what was known then had no order. The
 // search knows a little more at each response: answers that were yet to come.
 func (p *problem) until(result found, b *budget) int {
-	f := result.search
-	ends := f.events[f.deep:]
-	n := sort.Search(len(ends)-1, func(n int) bool {
-		if n == 0 && !p.hindsight(f.until()) {
-			return true
-		}
-		q := p.ended(ends[n].at)
-		return q.search(Auto, b).verdict == checkers.Invalid
-	})
-	return int(ends[n].at)
+	return int(p.fatal(result.search, b, p.hindsight(result.search.until()), p.ended))
 }
 
 // hindsight reports whether it makes a difference to know the answers that came

@@ -2,6 +2,7 @@ package linear
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 )
@@ -52,6 +53,18 @@ func (p *problem) with(ops []act) *problem {
 	return &q
 }
 
+// fatal returns the first response such that the history was impossible then,
+// where cut says how the history was then. If the search that f is had no more to
+// go by than that, it is the one that it could not pass.
+func (p *problem) fatal(f *frontier, b *budget, more bool, cut func(int32) *problem) int32 {
+	if f.outlook == nil && !more {
+		return f.until()
+	}
+	ends := f.events[f.deep:]
+	n := sort.Search(len(ends)-1, func(n int) bool { return cut(ends[n].at).search(Auto, b).verdict == checkers.Invalid })
+	return ends[n].at
+}
+
 // since returns the last moment before the violation that f found at which
 // nothing was open and the object was in one state for certain, and the problem
 // from then on. Operations without an answer stay, for they may come later.
@@ -72,14 +85,31 @@ func (f *frontier) since() (int32, *problem) {
 // before which everything was left out, or none.
 func (f *frontier) core(b *budget) (int32, *problem) {
 	e := &effort{b, patience}
+	whole := f.prefix(f.fatal(f, b, false, f.prefix))
+	if f.outlook != nil {
+		// What came later told the search too much to know how it was then.
+		f, _ = newFrontier(whole, b)
+		f.run()
+	}
 	at, p := f.since()
-	p = p.prefix(f.until())
+	p = p.prefix(whole.last())
 	p = p.dropPure(e)
 	if r, ok := p.object.(reducible); ok {
 		p = p.dropValues(r, e)
 		p = p.dropPure(e)
 	}
 	return at, p
+}
+
+// last returns when the last operation of the problem ended.
+func (p *problem) last() int32 {
+	last := none
+	for i := range p.ops {
+		if x := &p.ops[i]; !x.isInfo() {
+			last = max(last, x.res)
+		}
+	}
+	return last
 }
 
 // dropPure leaves out operations that change nothing, many at a time at first.

@@ -24,7 +24,8 @@ const width = 64
 //     good as each other, so only their number counts, and having used more of
 //     them, to come to the same, is never better than having used fewer.
 //
-// What has been visited is never visited again: with k open operations, that is
+// Of objects that grow, what is yet to be found tells dead ends early: see
+// [foresight]. What has been visited is never visited again: with k open operations, that is
 // at most 2^k times the number of states, for each response.
 type frontier struct {
 	*problem
@@ -34,6 +35,8 @@ type frontier struct {
 	slot   []uint8 // by operation, its bit
 	idle   []class // operations without an answer, by what they do
 	offers []offer // what these can do
+
+	*outlook // what is yet to be found, or nil if that tells nothing
 
 	seen    memo
 	used    *usage
@@ -88,7 +91,7 @@ const several = 2
 // newFrontier prepares a search. It reports false if too many operations are
 // open at a time.
 func newFrontier(p *problem, b *budget) (*frontier, bool) {
-	f := &frontier{problem: p, budget: b, slot: make([]uint8, len(p.ops)), used: newUsage(), deep: -1}
+	f := &frontier{problem: p, budget: b, limit: b.steps, slot: make([]uint8, len(p.ops)), used: newUsage(), deep: -1}
 	f.classify()
 	for i := range p.ops {
 		if x := &p.ops[i]; !x.isInfo() {
@@ -97,7 +100,11 @@ func newFrontier(p *problem, b *budget) (*frontier, bool) {
 	}
 	slices.SortFunc(f.events, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	f.quiet = make([]quiet, len(f.events)+1)
-	return f, f.layOut()
+	if !f.layOut() {
+		return nil, false
+	}
+	f.lookOut()
+	return f, true
 }
 
 // classify puts operations without an answer together by what they do.
@@ -227,6 +234,9 @@ func (f *frontier) try(n *node, order *[]int32) (node, bool) {
 		f.settle(&next, open, order)
 		if next.mask&f.bit(e.op) != 0 {
 			f.advance(&next, order)
+		}
+		if order == nil && f.doomed(&next) {
+			continue
 		}
 		return next, true
 	}

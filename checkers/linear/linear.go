@@ -65,17 +65,19 @@ const Name = "linear"
 // Engine is a way to decide.
 type Engine uint8
 
-// Auto takes zones where values are unique, else the frontier, and Porcupine
-// where too many operations are open at a time for that. The others force one
-// engine, for cross-checks and benchmarks: they say unknown where it cannot help.
+// Auto takes zones for registers and a monitor for queues and sets, where values
+// are unique; else the frontier, and Porcupine where too many operations are open
+// at a time for that. The others force one engine, for cross-checks and
+// benchmarks: they say unknown where it cannot help.
 const (
 	Auto Engine = iota
 	Zones
 	Porcupine
 	Frontier
+	Monitor
 )
 
-var engineNames = [...]string{"auto", "zones", "porcupine", "frontier"}
+var engineNames = [...]string{"auto", "zones", "porcupine", "frontier", "monitor"}
 
 // String returns the name of the engine.
 func (e Engine) String() string { return engineNames[e] }
@@ -127,6 +129,8 @@ type KeyReport struct {
 	// prove returns the evidence for the verdict: an [Order], or anything else
 	// that proves that there is none.
 	prove func() (any, error)
+	// putOff is true if the search was ended so that other keys have their turn.
+	putOff bool
 }
 
 // Report is the verdict on a history, key by key in the order of first
@@ -167,15 +171,43 @@ func Check(ctx context.Context, h *history.History, opts Options) Report {
 	report := Report{Keys: make([]KeyReport, len(objects))}
 	b := newBudget(ctx, opts)
 	defer b.stop()
-	parallel(opts.Workers, len(objects), func(i int) {
+	one := func(i int) {
 		k := judge(objects[i], opts, b)
 		k.Key = checkers.KeyName(keys.Value(int32(i)))
 		for j := range k.Anomalies {
 			k.Anomalies[j].Key = k.Key
 		}
 		report.Keys[i] = k
-	})
+	}
+	// A hard key must not use up the time for the others: each gets a few steps
+	// first. If one of them is invalid, so is the history, and those that are hard
+	// stay undecided.
+	b.steps = firstSteps
+	parallel(opts.Workers, len(objects), one)
+	if b.steps = 0; report.invalid() {
+		return report
+	}
+	hard := report.impatient()
+	parallel(opts.Workers, len(hard), func(i int) { one(hard[i]) })
 	return report
+}
+
+// firstSteps is how many steps a search has before the other keys have their turn.
+const firstSteps = 200_000
+
+func (r Report) invalid() bool {
+	return slices.ContainsFunc(r.Keys, func(k KeyReport) bool { return k.Verdict == checkers.Invalid })
+}
+
+// impatient returns the keys whose search was put off.
+func (r Report) impatient() []int {
+	var keys []int
+	for i, k := range r.Keys {
+		if k.putOff {
+			keys = append(keys, i)
+		}
+	}
+	return keys
 }
 
 // byKey parts calls by their keys, which are numbered in the order of first
@@ -238,17 +270,22 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 	if opts.Model.isRegister(calls) {
 		return judgeRegister(calls, opts, b)
 	}
-	p, err := newProblem(opts.Model, calls)
+	p, err := decoded(opts.Model, calls)
 	if err != nil {
 		return KeyReport{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
-	k := KeyReport{Engine: opts.Engine.String(), Ops: len(p.ops), Judged: p.judged, Dropped: p.total - len(p.ops)}
+	k := KeyReport{Engine: opts.Engine.String(), Ops: len(p.ops), Judged: p.judged}
 	switch {
 	case p.judged == 0:
 		k.Verdict, k.Reason = checkers.Unknown, nothing
 	case opts.Engine == Zones:
 		k.Verdict, k.Reason = checkers.Unknown, "zones are for registers only"
+	case (opts.Engine == Auto || opts.Engine == Monitor) && k.monitor(p, b):
+	case opts.Engine == Monitor:
+		k.Verdict, k.Reason = checkers.Unknown, "this takes a search: the model has no other algorithm, or elements cannot be told apart"
 	default:
+		p.drop()
+		k.Ops, k.Dropped = len(p.ops), p.total-len(p.ops)
 		k.search(p, opts, b)
 		k.prove = again{calls, opts}.prove
 	}
@@ -271,6 +308,8 @@ func judgeRegister(calls []history.Call, opts Options, b *budget) KeyReport {
 	switch {
 	case r.judged == 0:
 		k.Verdict, k.Reason = checkers.Unknown, nothing
+	case opts.Engine == Monitor:
+		k.Verdict, k.Reason = checkers.Unknown, "this takes zones or a search: the model has no other algorithm"
 	case opts.Engine == Zones && !simple:
 		k.Verdict, k.Reason = checkers.Unknown, "a value was written twice: zones cannot tell which write a read saw"
 	case simple && (opts.Engine == Zones || opts.Engine == Auto):

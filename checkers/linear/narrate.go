@@ -35,7 +35,7 @@ func (p *problem) anomaly(since *int32, b *budget) checkers.Anomaly {
 		a.Explanation = fmt.Sprintf("no order of these %d operations that keeps to real time explains them: more than %d are open at a time", len(p.ops), width)
 		return a
 	}
-	f.record, f.limit = true, patience
+	f.record, f.limit, f.outlook = true, patience, nil
 	if _, done := f.run(); !done {
 		a.Explanation = fmt.Sprintf("no order of these %d operations that keeps to real time explains them", len(p.ops))
 		return a

@@ -20,6 +20,7 @@ type budget struct {
 	memory   uint64
 	base     uint64
 	spent    atomic.Pointer[string] // what ran out
+	steps    int                    // of each search along the frontier; 0 is no limit
 }
 
 func newBudget(ctx context.Context, opts Options) *budget {
@@ -45,6 +46,14 @@ func (b *budget) look() bool {
 }
 
 func (b *budget) exhaust(what string) { b.spent.CompareAndSwap(nil, &what) }
+
+// reason says what ran out.
+func (b *budget) reason() string {
+	if what := b.spent.Load(); what != nil {
+		return *what
+	}
+	return fmt.Sprintf("was ended after %d steps", b.steps)
+}
 
 // heap returns the bytes in use by objects of the heap.
 func heap() uint64 {
@@ -106,13 +115,23 @@ func (k *KeyReport) search(p *problem, opts Options, b *budget) {
 		switch results[i].verdict {
 		case checkers.Unknown:
 			k.Verdict = checkers.Unknown
-			k.Reason = fmt.Sprintf("the search for an order of %d operations %s", len(part.ops), *b.spent.Load())
+			k.exhausted(len(part.ops), b)
 		case checkers.Invalid:
 			k.Verdict, k.Reason = checkers.Invalid, ""
 			k.Anomalies = []checkers.Anomaly{part.explain(results[i], b)}
 			return
 		}
 	}
+}
+
+// exhausted says why the key is undecided.
+func (k *KeyReport) exhausted(ops int, b *budget) {
+	what := b.spent.Load()
+	if k.putOff = what == nil; k.putOff {
+		k.Reason = fmt.Sprintf("the search for an order of %d operations was put off after %d steps, and another key is invalid", ops, b.steps)
+		return
+	}
+	k.Reason = fmt.Sprintf("the search for an order of %d operations %s", ops, *what)
 }
 
 // searchRegister has a register judged by search, and makes a violation small.
@@ -129,7 +148,7 @@ func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budge
 	k.Verdict, k.Engine = result.verdict, result.engine.String()
 	switch k.Verdict {
 	case checkers.Unknown:
-		k.Reason = fmt.Sprintf("the search for an order of %d operations %s", len(ops), *b.spent.Load())
+		k.exhausted(len(ops), b)
 	case checkers.Invalid:
 		k.Anomalies = []checkers.Anomaly{explainSearch(r, reduce(r, ops, result, b), b)}
 	}

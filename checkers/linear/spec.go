@@ -114,7 +114,7 @@ func newProblem(m Model, calls []history.Call) (*problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.drop(p.object.(spec).useful(p.ops))
+	p.drop()
 	return p, nil
 }
 
@@ -144,13 +144,9 @@ func decoded(m Model, calls []history.Call) (*problem, error) {
 
 // drop takes out the operations of unknown outcome that cannot matter: pure
 // ones, those that nothing completed after, and what the spec says.
-func (p *problem) drop(useful func(*act) bool) {
-	last := none
-	for i := range p.ops {
-		if x := &p.ops[i]; !x.isInfo() {
-			last = max(last, x.res)
-		}
-	}
+func (p *problem) drop() {
+	useful := p.object.(spec).useful(p.ops)
+	last := p.last()
 	kept := p.ops[:0]
 	for _, x := range p.ops {
 		if !x.isInfo() || x.inv < last && !p.pure(&x) && useful(&x) {

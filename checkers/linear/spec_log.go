@@ -68,6 +68,12 @@ func (s *logSpec) step(state int64, x *act) (int64, bool) {
 
 func (s *logSpec) value(x *act) (int64, bool) { return x.a, x.verb == logAppend }
 
+func (s *logSpec) finds(x *act) bool { return x.verb == logRead }
+
+func (s *logSpec) leads(state int64, x *act) bool { return s.states.begins(state, x.a) }
+
+func (s *logSpec) saves(*act, *act) bool { return false }
+
 func (s *logSpec) size() int64 { return int64(s.values.Len()) }
 
 // without leaves an element out, and out of what was read.
@@ -95,6 +101,8 @@ func (s *logSpec) why(state int64, x *act) string {
 type trie struct {
 	children map[link]int64
 	nodes    []link
+	length   []int32
+	paths    map[int64][]int64 // of lists that begins was asked for, the numbers of all that they begin with
 }
 
 // link is an element behind a list.
@@ -103,7 +111,24 @@ type link struct {
 	last int32
 }
 
-func newTrie() *trie { return &trie{children: make(map[link]int64), nodes: make([]link, 1)} }
+func newTrie() *trie {
+	return &trie{children: make(map[link]int64), nodes: make([]link, 1), length: make([]int32, 1), paths: make(map[int64][]int64)}
+}
+
+// begins reports whether a list begins with another one, or is that.
+func (t *trie) begins(front, list int64) bool {
+	path, ok := t.paths[list]
+	if !ok {
+		for l := list; l != 0; l = t.nodes[l].list {
+			path = append(path, l)
+		}
+		path = append(path, 0)
+		slices.Reverse(path)
+		t.paths[list] = path
+	}
+	n := int(t.length[front])
+	return n < len(path) && path[n] == front
+}
 
 // child returns the number of a list with an element behind it.
 func (t *trie) child(list int64, v int32) int64 {
@@ -112,6 +137,7 @@ func (t *trie) child(list int64, v int32) int64 {
 	if !ok {
 		id = int64(len(t.nodes))
 		t.nodes = append(t.nodes, l)
+		t.length = append(t.length, t.length[list]+1)
 		t.children[l] = id
 	}
 	return id

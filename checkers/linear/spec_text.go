@@ -131,6 +131,18 @@ func (s *textSpec) step(v int64, x *act) (int64, bool) {
 	}
 }
 
+func (s *textSpec) finds(x *act) bool { return x.verb == textGet || x.verb == textCAS }
+
+// leads holds of a text if it is in front of what was found.
+func (s *textSpec) leads(v int64, x *act) bool {
+	return v == x.a || !s.isText(v) || !s.isText(x.a) || strings.HasPrefix(s.text(x.a), s.text(v))
+}
+
+// saves holds of what replaces the text with one that leads to what was found.
+func (s *textSpec) saves(y, x *act) bool {
+	return (y.verb == textPut || y.verb == textCAS) && s.leads(y.b, x)
+}
+
 func (s *textSpec) why(v int64, x *act) string {
 	return fmt.Sprintf("it held %v, not %v", s.values.Value(int32(v)), s.values.Value(int32(x.a)))
 }
