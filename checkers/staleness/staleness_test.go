@@ -306,8 +306,9 @@ func TestSLO(t *testing.T) {
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	values := []history.Value{history.Nil, history.Int(1), history.Int(2), history.Int(3), history.Ints(1, 4), history.Map(history.String("version"), history.Int(3))}
-	hostile.Feed(t, New(Options{Bound: 1, K: 1, SLO: SLO{.9, 1}}), []string{"read", "write", "cas"}, values)
+	version := func(n int64) history.Value { return history.Map(history.String("version"), history.Int(n)) }
+	values := []history.Value{history.Nil, history.Ints(1, 4), version(1), version(2), version(3), version(4), version(5), version(6)}
+	hostile.Feed(t, New(Options{Bound: 1, K: 1, SLO: SLO{.9, 1}}), []string{"read", "read", "read", "write", "cas"}, values)
 	clock := func(n, state int64) history.Value {
 		return history.Map(history.String("clock"), history.Map(history.String("a"), history.Int(n)), history.String("state"), history.Int(state))
 	}
