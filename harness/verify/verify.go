@@ -149,6 +149,7 @@ var definitions = map[string]func(*claim) error{
 	"ledger":                      ledger,
 	"notary":                      notary,
 	"weak-isolation":              weakIsolation,
+	"sessions":                    sessionGuarantee,
 	"transactions":                transactions,
 	"isolated-registers":          isolatedRegisters,
 }
