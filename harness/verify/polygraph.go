@@ -37,7 +37,7 @@ import "fmt"
 //
 // Where chains are compared, "if" is a pair that wrote the key and says that the
 // chain of its first came before that of its second; or it is from and to of ww,
-// or version and to of rw, and says so itself. The transactions of a cycle
+// or version and to of rw, and says so itself; or the chains say that it cannot be. The transactions of a cycle
 // would each come before the next one, and so before itself. With snapshots an rw
 // says only that from began before to committed, the others that from committed
 // before to began: there no two rw may follow each other. So what a cycle assumes
@@ -350,19 +350,22 @@ func (r *refutation) later(a, b made, assumed *[2]int) error {
 	switch {
 	case !ok || !ok2:
 		return fmt.Errorf("a version is in no chain")
-	case before.root == after.root && before.depth < after.depth:
-		return nil
-	case before.root == after.root || after.root == beginning:
-		return fmt.Errorf("its version does not come later")
-	case before.root == beginning:
+	case before.root == after.root && before.depth < after.depth, before.root == beginning && after.root != beginning:
 		return nil
 	case assumed == nil:
 		return fmt.Errorf("nothing says that its version comes later")
 	}
 	first, ok := r.chains[made{assumed[0], a.key}]
 	second, ok2 := r.chains[made{assumed[1], a.key}]
-	if !ok || !ok2 || first.root != before.root || second.root != after.root || !r.sure[assumed[0]] || !r.sure[assumed[1]] {
-		return fmt.Errorf("what is assumed of %d and %d does not say which version comes later", assumed[0], assumed[1])
+	if !ok || !ok2 || !r.sure[assumed[0]] || !r.sure[assumed[1]] {
+		return fmt.Errorf("what is assumed of %d and %d is not about two versions of the key", assumed[0], assumed[1])
 	}
-	return nil
+	same := first.root == second.root
+	switch {
+	case same && first.depth > second.depth, !same && second.root == beginning:
+		return nil // what is assumed cannot be, so it may be said to lead to anything
+	case !same && first.root == before.root && second.root == after.root:
+		return nil
+	}
+	return fmt.Errorf("what is assumed of %d and %d does not say which version comes later", assumed[0], assumed[1])
 }
