@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -44,17 +45,18 @@ type Report struct {
 
 // New returns a checker of convergence.
 func New(opts Options) checkers.Checker {
-	return checkers.New(Name, func(_ context.Context, h *history.History) checkers.Result {
-		report, err := Check(h, opts)
+	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
+		report, err := Check(ctx, h, opts)
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
-		return report.result()
+		return finding.Certified(report.result(), Name, finding.Flags(map[string]bool{"unordered": opts.Unordered}), nil)
 	})
 }
 
-// Check compares replicas and final reads.
-func Check(h *history.History, opts Options) (Report, error) {
+// Check compares replicas and final reads. It is an error if h cannot be judged or
+// ctx ends.
+func Check(ctx context.Context, h *history.History, opts Options) (Report, error) {
 	r := Report{Nodes: []string{}}
 	calls, err := checkers.Paired(h)
 	if err != nil {
@@ -66,8 +68,8 @@ func Check(h *history.History, opts Options) (Report, error) {
 			break
 		}
 	}
-	r.reads(calls, opts)
-	return r, nil
+	err = r.reads(ctx, calls, opts)
+	return r, err
 }
 
 // opinion is what one or more nodes say about the same thing.
@@ -79,15 +81,19 @@ type opinion struct {
 
 // opinions groups what nodes say by value, in the order of first appearance.
 type opinions struct {
-	list []opinion
-	said int
+	values intern.Table
+	list   []opinion
+	said   int
 }
 
 func (o *opinions) add(value history.Value, node string, op int) {
 	o.said++
-	i := slices.IndexFunc(o.list, func(p opinion) bool { return p.value.Equal(value) })
-	if i < 0 {
-		i = len(o.list)
+	i := 0 // nearly always, all say the same
+	if len(o.list) > 0 && !o.list[0].value.Equal(value) {
+		o.values.ID(o.list[0].value)
+		i = int(o.values.ID(value))
+	}
+	if i == len(o.list) {
 		o.list = append(o.list, opinion{value: value})
 	}
 	o.list[i].nodes = append(o.list[i].nodes, node)
@@ -110,7 +116,8 @@ func (r *Report) replicas(op *history.Op) {
 			said[s].add(held[j+1], node, op.Index)
 		}
 	}
-	for s, o := range said {
+	for s := range said {
+		o := &said[s]
 		if o.said < 2 {
 			continue
 		}
@@ -123,7 +130,7 @@ func (r *Report) replicas(op *history.Op) {
 }
 
 // reads compares the final reads of each key, the last one of each node.
-func (r *Report) reads(calls []history.Call, opts Options) {
+func (r *Report) reads(ctx context.Context, calls []history.Call, opts Options) error {
 	var keys intern.Table
 	var finals [][]history.Call
 	for _, c := range calls {
@@ -138,8 +145,12 @@ func (r *Report) reads(calls []history.Call, opts Options) {
 		finals[k] = append(finals[k], c)
 	}
 	for k, reads := range finals {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped after %d of %d keys, of which %d diverge: %w", k, len(finals), r.Divergent, ctx.Err())
+		}
 		r.key(keys.Value(int32(k)), lastOfEachNode(reads), opts)
 	}
+	return nil
 }
 
 func (r *Report) key(key history.Value, reads []history.Call, opts Options) {
@@ -206,7 +217,7 @@ const shownBytes = 60
 
 // describe lists what is said, on or through which nodes, the most popular
 // opinion first.
-func (o opinions) describe(where string) string {
+func (o *opinions) describe(where string) string {
 	list := slices.Clone(o.list)
 	slices.SortStableFunc(list, func(a, b opinion) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
 	var parts []string
