@@ -20,6 +20,7 @@
 //	totals.go      bank, counter, pn-counter: the same
 //	order.go       long-fork, causal-reverse: the same
 //	rows.go        monotonic: the same
+//	agreement.go   converge: the same
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
 //	staleness.go   staleness: nothing; or operations that break a rule, see ruling.go
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
@@ -192,6 +193,7 @@ func (c *claim) read(h *history.History) error {
 		return err
 	}
 	c.windows = h.Windows()
+	c.asked = lastReplicas(h)
 	c.place = make([]int, len(h.Ops))
 	c.ops = make([]op, len(calls))
 	for i, call := range calls {
