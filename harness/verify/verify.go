@@ -147,6 +147,7 @@ var definitions = map[string]func(*claim) error{
 	"long-fork":                   longFork,
 	"causal-reverse":              causalReverse,
 	"monotonic":                   monotonic,
+	"converge":                    converge,
 	"ledger":                      ledger,
 	"notary":                      notary,
 	"weak-isolation":              weakIsolation,
@@ -162,8 +163,9 @@ type claim struct {
 	Verdict    string            `json:"verdict"`
 	Evidence   json.RawMessage   `json:"evidence"`
 
-	ops   []op  // in the order of their invocations
-	place []int // by the index of an invocation, the place in ops plus one
+	ops   []op        // in the order of their invocations
+	place []int       // by the index of an invocation, the place in ops plus one
+	asked *history.Op // the last record of what the replicas hold, if there is one
 
 	windows []history.Window // of the faults
 }
