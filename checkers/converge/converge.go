@@ -62,6 +62,9 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	if err != nil {
 		return r, err
 	}
+	if ctx.Err() != nil {
+		return r, fmt.Errorf("stopped before anything was compared: %w", ctx.Err())
+	}
 	for i := len(h.Ops) - 1; i >= 0; i-- {
 		if op := &h.Ops[i]; op.Process == history.Nemesis && op.F == history.FReplicas {
 			r.replicas(op)
