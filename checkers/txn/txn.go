@@ -216,7 +216,7 @@ func check(ctx context.Context, h *history.History, opts Options, forbidden leve
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
 	s := newStudy(calls, opts)
-	s.bare, s.done = bare, ctx.Done()
+	s.bare, s.done = bare, func() bool { return ctx.Err() != nil }
 	if err := s.parse(); err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
