@@ -75,6 +75,8 @@ func (r Report) certify(h *history.History, opts Options) (checkers.Claim, error
 		return claim, err
 	case bare:
 		return claim, checkers.NoClaimf("the history has completions only, so its operations have no invocations to be named by")
+	case slices.ContainsFunc(opts.Anomalies, unnamed):
+		return claim, checkers.NoClaimf("certificates are not about each of the anomalies %s", strings.Join(opts.Anomalies, ", "))
 	case r.blind != nil:
 		return r.blind.claim(claim)
 	case r.Verdict == checkers.Invalid:
@@ -91,6 +93,13 @@ func (r Report) certify(h *history.History, opts Options) (checkers.Claim, error
 		claim.Evidence = o
 	}
 	return claim, nil
+}
+
+// unnamed reports whether an anomaly is none that a certificate can be about: it
+// is not found by itself, nor is it the name of those that are cycles.
+func unnamed(name string) bool {
+	item := strings.NewReplacer("G-single", "G-single-item", "G-nonadjacent", "G-nonadjacent-item", "G2", "G2-item")
+	return severity(name) < 0 && severity(item.Replace(name)) < 0 && name != "G1"
 }
 
 // proof returns the evidence for the forbidden anomaly that takes the fewest

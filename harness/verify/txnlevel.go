@@ -30,7 +30,8 @@ const (
 // a transaction is atomic for itself; and by those that lose no update.
 const (
 	level1 = "duplicate-elements cyclic-versions"
-	level2 = level1 + " G1a G1b incompatible-order dirty-update thin-air-read future-read"
+	asG1   = " G1a G1b incompatible-order dirty-update thin-air-read future-read"
+	level2 = level1 + asG1
 	levelA = level2 + " internal"
 	lostUp = " lost-update"
 )
@@ -106,7 +107,7 @@ func levelWithout(name string) (l level, err error) {
 	flow, anti, order := cycleOf(name)
 	switch {
 	case name == "G1":
-		l.others, flow = level2, g1c
+		l.others, flow = asG1, g1c
 	case name == "G1a":
 		return level{others: "G1a incompatible-order dirty-update thin-air-read"}, nil
 	case name == "G2":
