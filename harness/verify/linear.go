@@ -66,15 +66,15 @@ func (l *linear) machine() (machine, error) {
 
 // proof is the evidence for invalid: the name of a proof and what it takes.
 type proof struct {
-	Proof string   `json:"proof"`
-	Op    int      `json:"op"`
-	Edges []orderEdge   `json:"edges"`
-	Pairs [][2]int `json:"pairs"`
-	By    []int    `json:"by"`
-	Rule  string   `json:"rule"`
-	Until *int     `json:"until"`
-	Ops   []int    `json:"ops"`
-	Blind []int    `json:"blind"`
+	Proof string      `json:"proof"`
+	Op    int         `json:"op"`
+	Edges []orderEdge `json:"edges"`
+	Pairs [][2]int    `json:"pairs"`
+	By    []int       `json:"by"`
+	Rule  string      `json:"rule"`
+	Until *int        `json:"until"`
+	Ops   []int       `json:"ops"`
+	Blind []int       `json:"blind"`
 }
 
 // refuted confirms a proof that there is no order.

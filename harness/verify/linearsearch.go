@@ -71,7 +71,7 @@ func (l *linear) scope(p proof) (until int, key history.Value, err error) {
 		return until, o.Invoke.Key, nil
 	}
 	for i := range l.ops {
-		if o := &l.ops[i]; o.res == until || o.inv == until {
+		if o := &l.ops[i]; o.inv == until || o.Complete != nil && o.Complete.Index == until {
 			// What ended there is taken to have ended before the end.
 			return until + 1, o.Invoke.Key, nil
 		}

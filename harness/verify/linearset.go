@@ -25,13 +25,17 @@ func (l *linear) impossibleSet(index int) error {
 	if r == nil || l.Parameters["model"] != "set" {
 		return fmt.Errorf("index %d: the operation did not look at a set", index)
 	}
+	ops := l.on(o.Invoke.Key)
+	for _, z := range ops {
+		if f := z.Invoke.F; f != "add" && f != "read" && f != "contains" {
+			return fmt.Errorf("index %d: the proof is about sets to which elements are only added", z.inv)
+		}
+	}
 	end, begin := o.res, o.inv // the first end of what comes after r, and the last beginning of what comes before
 	added := map[string]int{}  // when the first add of an element began
-	for _, z := range l.on(o.Invoke.Key) {
+	for _, z := range ops {
 		before, after := false, false
 		switch z.Invoke.F {
-		case "remove":
-			return fmt.Errorf("index %d: elements are removed from the set", z.inv)
 		case "add":
 			v := name(argument(z))
 			if _, ok := added[v]; !ok {
