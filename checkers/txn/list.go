@@ -70,19 +70,29 @@ func (s *study) order(k int32) {
 	s.dirtyUpdates(o)
 }
 
-// chains returns which version follows which.
+// chains returns which version follows which. What nobody wrote who did not fail
+// is no version that others could depend on: they depend on the one before it.
 func (s *study) chains() relation {
-	var next pairs
+	next := pairs{make([]int32, 0, len(s.vers)), make([]int32, 0, len(s.vers)), make([]uint8, 0, len(s.vers))}
 	for k := range s.objects {
 		o := &s.objects[k]
-		last := o.initial
+		last, solid := o.initial, o.initial
+		follow := func(v int32, why uint8) {
+			next.add(last, v, why)
+			if solid != last {
+				next.add(solid, v, why)
+			}
+		}
 		for _, v := range o.order {
-			next.add(last, v, byRead)
+			follow(v, byRead)
 			last = v
+			if s.live(s.vers[v].writer) {
+				solid = v
+			}
 		}
 		for _, v := range o.vers {
 			if s.vers[v].pos == 0 && s.live(s.vers[v].writer) {
-				next.add(last, v, byAbsence)
+				follow(v, byAbsence)
 			}
 		}
 	}
