@@ -3,10 +3,10 @@ package linear
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/queues"
 	"github.com/ordeal-dev/ordeal/harness/history"
 	"github.com/ordeal-dev/ordeal/harness/verify"
 )
@@ -36,20 +36,11 @@ func million() *history.History {
 // reports the processor's time as well, which others on the machine do not change.
 func BenchmarkMillionCrashed(b *testing.B) {
 	h := million()
-	b.ResetTimer()
-	start := processorTime()
-	for b.Loop() {
+	queues.Measure(b, func() {
 		if v := zonesAlone(b, h); v != checkers.OK {
 			b.Fatal(v)
 		}
-	}
-	b.ReportMetric(float64(processorTime()-start)/1e9/float64(b.N), "cpu-s/op")
-}
-
-func processorTime() int64 {
-	var use syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &use)
-	return use.Utime.Nano() + use.Stime.Nano()
+	})
 }
 
 // BenchmarkMillionVerified has the certificate of such a history confirmed.
@@ -67,5 +58,44 @@ func BenchmarkMillionVerified(b *testing.B) {
 		if _, err := verify.VerifyClaim(h, raw); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// clients has few processes do what a history has one process each for. A
+// process whose operation got no answer is not used again.
+func clients(h *history.History) *history.History {
+	var idle []history.Process
+	next, of := history.Process(0), make(map[history.Process]history.Process)
+	for i := range h.Ops {
+		op := &h.Ops[i]
+		if op.Type == history.Invoke {
+			if len(idle) == 0 {
+				idle, next = append(idle, next), next+1
+			}
+			of[op.Process] = idle[len(idle)-1]
+			idle = idle[:len(idle)-1]
+			op.Process = of[op.Process]
+		} else if op.Process != history.Nemesis {
+			op.Process = of[op.Process]
+			idle = append(idle, op.Process)
+		}
+	}
+	return h
+}
+
+// BenchmarkMillionQueue is the check alone of 1,000,000 operations of 50 clients
+// on one queue.
+func BenchmarkMillionQueue(b *testing.B) {
+	for _, m := range []Model{FIFOQueue(), UnorderedQueue()} {
+		b.Run(m.Name, func(b *testing.B) {
+			h := clients(queues.Recorded(queues.Random(rand.New(rand.NewPCG(2, 2)), queues.Mix{
+				Ops: 1000000, Open: 50, Lost: true, Empties: true, Bag: m.Name == UnorderedQueue().Name, Honest: 1,
+			})))
+			queues.Measure(b, func() {
+				if r := New(Options{Model: m, Workers: 1}).Check(b.Context(), h); r.Verdict != checkers.OK {
+					b.Fatal(r.Verdict, r.Reason, r.Anomalies)
+				}
+			})
+		})
 	}
 }
