@@ -17,20 +17,25 @@
 //	thin-air-read      a final read found what nobody wrote
 //	dirty-read         a final read found the value of a write that failed
 //
-// Whether an operation comes after a winner is found for 64 winners at a time,
-// by passing a word of bits along the two steps that lead to each operation.
+// Whether an operation comes after a winner is found by passing what is known along
+// the two steps that lead to each operation: for one process at a time how many of its
+// operations came before, or, if there are many processes, for 64 winners at a time a
+// word of bits.
 package causal
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
-// Name is what the checker is called.
-const Name = "causal"
+// Name is what the checker is called, and Definition what its certificates are about.
+const (
+	Name       = "causal"
+	Definition = "causal-writes"
+)
 
 // Names of the anomalies.
 const (
@@ -58,7 +63,7 @@ func New() checkers.Checker {
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
-		return report.result()
+		return finding.Certified(report.result(), Definition, nil, nil)
 	})
 }
 
@@ -69,14 +74,14 @@ func Check(ctx context.Context, h *history.History) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	g := newGraph(calls)
+	g, err := newGraph(ctx, calls)
+	if err != nil {
+		return Report{}, err
+	}
 	r := Report{Keys: g.keys.Len(), Acknowledged: g.acknowledged, FinalReads: len(g.finals)}
 	winners := g.winners(&r)
-	for i := 0; i < len(winners); i += 64 {
-		if err := ctx.Err(); err != nil {
-			return r, fmt.Errorf("stopped after %d of %d winners: %w", i, len(winners), err)
-		}
-		g.mark(winners[i:min(i+64, len(winners))])
+	if err := g.judge(ctx, winners); err != nil {
+		return r, err
 	}
 	r.losses(g, winners)
 	return r, nil

@@ -3,11 +3,14 @@ package causal
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
+	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -90,7 +93,7 @@ func closure(h *history.History) map[string]bool {
 	return lost
 }
 
-func TestAgainstDefinition(t *testing.T) {
+func TestCores(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
 	var count [3]int
@@ -141,6 +144,136 @@ func proves(t *testing.T, h *history.History, a checkers.Anomaly) {
 	}
 }
 
+// small makes a history of two clients that write, delete and read two registers, with
+// final reads at the end, mostly.
+func small(choose confirm.Choose, calls int) *history.History {
+	began := 0
+	return confirm.Sessions(choose, calls, 2, func() history.Op {
+		began++
+		op := history.Op{F: "read", Key: history.Int(int64(choose(2))), Value: history.Nil}
+		switch choose(6) {
+		case 0, 1, 2:
+			op.F, op.Value = "write", history.Int(int64(1+choose(4)))
+		case 3:
+			op.F = []string{"delete", "cas", "read", "read"}[choose(4)]
+			if op.F == "cas" {
+				op.Value = history.Ints(int64(1+choose(2)), int64(1+choose(4)))
+			}
+		default:
+			op.Final = began > calls/2
+		}
+		return op
+	}, func(op history.Op) history.Op {
+		if op.Type = choose.Outcome(); op.F == "read" && op.Type == history.OK {
+			op.Value = []history.Value{history.Nil, history.Int(1), history.Int(2), history.Int(3)}[choose(4)]
+		}
+		return op
+	})
+}
+
+// effect says what an operation read and wrote, if it counts.
+func effect(c history.Call) (read, written history.Value, ok bool) {
+	switch {
+	case c.Type() == history.Fail || c.Invoke.F == "read" && c.Type() != history.OK:
+		return read, written, false
+	case c.Invoke.F == "read":
+		return c.Value(), written, true
+	case c.Invoke.F == "write":
+		return read, c.Invoke.Value, true
+	case c.Invoke.F == "delete":
+		return read, history.Nil, true
+	default:
+		return c.Invoke.Value.Elems()[0], c.Invoke.Value.Elems()[1], true
+	}
+}
+
+// truth judges by the definition: it closes the steps transitively and looks for each
+// final read whether some write can have left what it has.
+func truth(h *history.History) checkers.Verdict {
+	calls, _ := h.Calls()
+	acts := slices.DeleteFunc(slices.Clone(calls), func(c history.Call) bool { _, _, ok := effect(c); return !ok })
+	writers := func(key, v history.Value) (list []int) {
+		for i, c := range acts {
+			if _, w, _ := effect(c); c.Invoke.F != "read" && c.Invoke.Key.Equal(key) && w.Equal(v) {
+				list = append(list, i)
+			}
+		}
+		return list
+	}
+	before := make([][]bool, len(acts))
+	for i := range acts {
+		before[i] = make([]bool, len(acts))
+	}
+	for i, c := range acts {
+		for k := range i {
+			before[k][i] = acts[k].Invoke.Process == c.Invoke.Process
+		}
+		if v, _, _ := effect(c); !v.IsNil() {
+			if w := writers(c.Invoke.Key, v); len(w) == 1 && w[0] != i {
+				before[w[0]][i] = true
+			}
+		}
+	}
+	for k := range acts {
+		for i := range acts {
+			for j := range acts {
+				before[i][j] = before[i][j] || before[i][k] && before[k][j]
+			}
+		}
+	}
+	finals, acknowledged := 0, 0
+	for _, c := range acts {
+		if c.Invoke.F != "read" && c.Type() == history.OK {
+			acknowledged++
+		}
+	}
+	verdict := checkers.OK
+	for _, r := range acts {
+		if r.Invoke.F != "read" || !r.Invoke.Final {
+			continue
+		}
+		finals++
+		overwritten := func(w int) bool {
+			for i, c := range acts {
+				if i != w && c.Invoke.F != "read" && c.Type() == history.OK && c.Complete.Index < r.Invoke.Index &&
+					c.Invoke.Key.Equal(r.Invoke.Key) && (w < 0 || before[w][i]) {
+					return true
+				}
+			}
+			return false
+		}
+		some := r.Value().IsNil() && !overwritten(-1)
+		for _, w := range writers(r.Invoke.Key, r.Value()) {
+			some = some || !overwritten(w)
+		}
+		if !some {
+			verdict = checkers.Invalid
+		}
+	}
+	if verdict == checkers.OK && (finals == 0 || acknowledged == 0) {
+		return checkers.Unknown
+	}
+	return verdict
+}
+
+var definition = confirm.Oracle{
+	Family:  confirm.Family{Definition: Definition, Anomalies: []string{LostCausalWrite, ThinAirRead, DirtyRead}},
+	Checker: New(), Make: small, Truth: truth,
+}
+
+func TestAgainstDefinition(t *testing.T) {
+	t.Parallel()
+	definition.Agrees(t, 100_000, 1, 9)
+}
+
+func FuzzCausal(f *testing.F) { definition.Fuzz(f) }
+
+// TestHostile feeds the checker with what makes no sense.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	hostile.Feed(t, New(), []string{"write", "read", "cas", "delete"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 2), history.Nil})
+}
+
 // TestManyWinners judges more winners than fit into one word.
 func TestManyWinners(t *testing.T) {
 	t.Parallel()
@@ -162,5 +295,39 @@ func TestManyWinners(t *testing.T) {
 	r, err := Check(t.Context(), h)
 	if err != nil || r.Lost != keys/2 || r.Judged != keys || len(r.Anomalies) != checkers.MaxAnomalies {
 		t.Fatalf("%d lost of %d, want %d: %v", r.Lost, r.Judged, keys/2, err)
+	}
+}
+
+// BenchmarkCausal judges a million operations of 20 clients on many registers, each of
+// which is read in the end.
+func BenchmarkCausal(b *testing.B) {
+	for _, keys := range []int{10, 1000, 100_000} {
+		h := &history.History{Ops: make([]history.Op, 0, 2_000_000)}
+		values := make([]history.Value, keys)
+		rng := rand.New(rand.NewPCG(1, 2))
+		for n := range 1_000_000 {
+			final := n >= 1_000_000-keys
+			key := rng.IntN(keys)
+			if final {
+				key = n - 1_000_000 + keys
+			}
+			op := history.Op{Index: 2 * n, Process: history.Process(n % 20), F: "read", Key: history.Int(int64(key)), Value: history.Nil, Final: final}
+			done := values[key]
+			if n%2 == 0 && !final {
+				op.F, op.Value = "write", history.Int(int64(n))
+				done, values[key] = op.Value, op.Value
+			}
+			h.Ops = append(h.Ops, op)
+			op.Index, op.Type, op.Value = op.Index+1, history.OK, done
+			if done.IsAbsent() {
+				op.Value = history.Nil
+			}
+			h.Ops = append(h.Ops, op)
+		}
+		b.Run(strconv.Itoa(keys), func(b *testing.B) {
+			for b.Loop() {
+				New().Check(b.Context(), h)
+			}
+		})
 	}
 }

@@ -51,6 +51,7 @@ func (r *Report) foreign(g *graph, read int32) {
 		Explanation: fmt.Sprintf("%s, but nobody ever wrote it", g.found(read))}
 	if c, ok := g.failed[item{n.key, n.from}]; ok {
 		a.Name, a.Ops = DirtyRead, []int{c.Invoke.Index, n.Invoke.Index}
+		slices.Sort(a.Ops)
 		a.Explanation = fmt.Sprintf("%s, but the write of it by process %v failed at %s, so it certainly did not happen",
 			g.found(read), c.Invoke.Process, g.clock.At(c.Complete))
 	}

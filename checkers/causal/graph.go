@@ -1,6 +1,9 @@
 package causal
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -38,9 +41,10 @@ type graph struct {
 	keys, values intern.Table
 	acknowledged int
 	clock        checkers.Clock
+	order        []int32 // nodes, in an order in which steps nearly always lead forward
 }
 
-func newGraph(calls []history.Call) *graph {
+func newGraph(ctx context.Context, calls []history.Call) (*graph, error) {
 	g := &graph{
 		nodes:   make([]node, 0, len(calls)),
 		writers: make(map[item][]int32, len(calls)),
@@ -50,7 +54,10 @@ func newGraph(calls []history.Call) *graph {
 	}
 	g.values.ID(history.Nil)
 	last := make(map[history.Process]int32)
-	for _, c := range calls {
+	for i, c := range calls {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		}
 		n, ok := g.decode(c)
 		if !ok {
 			continue
@@ -67,7 +74,7 @@ func newGraph(calls []history.Call) *graph {
 		g.add(n)
 	}
 	g.connect()
-	return g
+	return g, nil
 }
 
 // unset is the number of nil among the values.
@@ -137,62 +144,6 @@ func (g *graph) connect() {
 			n.source = w[0]
 		}
 	}
-}
-
-// winner is a write that may have outlived all others on its key, as a final
-// read showed.
-type winner struct {
-	read  int32 // the last final read that found it
-	write int32 // or none, for the initial value
-	loser int32 // an acknowledged write to the key that happened after it, or none
-	group int   // winners of which one must be the right one
-}
-
-// mark finds out for at most 64 winners whether an acknowledged write to the
-// same key happened after them.
-func (g *graph) mark(winners []winner) {
-	for i := range g.nodes {
-		g.nodes[i].reaches = 0
-	}
-	for j, w := range winners {
-		if w.write != none {
-			g.nodes[w.write].reaches |= 1 << j
-		}
-	}
-	for changed := true; changed; {
-		changed = false
-		for i := range g.nodes {
-			if bits := g.before(int32(i)); bits&^g.nodes[i].reaches != 0 {
-				g.nodes[i].reaches |= bits
-				changed = true
-			}
-		}
-	}
-	for j := range winners {
-		winners[j].loser = g.loser(&winners[j], 1<<j)
-	}
-}
-
-// before returns which winners the two steps to an operation come from.
-func (g *graph) before(i int32) uint64 {
-	n, bits := &g.nodes[i], uint64(0)
-	if n.prev != none {
-		bits = g.nodes[n.prev].reaches
-	}
-	if n.source != none {
-		bits |= g.nodes[n.source].reaches
-	}
-	return bits
-}
-
-// loser returns the first acknowledged write that w must not have outlived.
-func (g *graph) loser(w *winner, bit uint64) int32 {
-	for _, i := range g.writes[g.nodes[w.read].key] {
-		if g.lostTo(i, w) && (w.write == none || g.nodes[i].reaches&bit != 0) {
-			return i
-		}
-	}
-	return none
 }
 
 // lostTo reports whether write i was acknowledged before the final read that

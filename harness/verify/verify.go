@@ -132,6 +132,7 @@ const (
 
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
+	"causal-writes":               causalWrites,
 	"linearizable":                linearizable,
 	"log":                         isLog,
 	"staleness":                   isStale,

@@ -18,16 +18,32 @@ type Choose func(n int) int
 // completion of one that is open; if it is of type Invoke, the call stays open for
 // good.
 func History(choose Choose, calls int, begin func() history.Op, end func(op history.Op) history.Op) *history.History {
+	return Sessions(choose, calls, calls, begin, end)
+}
+
+// Sessions makes a history as History does, of so many clients, each of which begins a
+// call only when its last one has ended, and is another process after one of which
+// nobody knows how it did.
+func Sessions(choose Choose, calls, clients int, begin func() history.Op, end func(op history.Op) history.Op) *history.History {
 	h := &history.History{Ops: make([]history.Op, 0, 2*calls)}
 	record := func(op history.Op) {
 		op.Index, op.Time = len(h.Ops), int64(len(h.Ops))*1e6
 		h.Ops = append(h.Ops, op)
 	}
 	var open []history.Op
+	var idle []history.Process
+	for p := range clients {
+		idle = append(idle, history.Process(p))
+	}
 	for n := 0; n < calls || len(open) > 0; {
-		if n < calls && (len(open) == 0 || choose(2) == 0) {
+		if n < calls && (len(open) == 0 || len(idle) > 0 && choose(2) == 0) {
 			op := begin()
-			op.Type, op.Process = history.Invoke, history.Process(n)
+			i := 0
+			if clients < calls {
+				i = choose(len(idle))
+			}
+			op.Type, op.Process = history.Invoke, idle[i]
+			idle = append(idle[:i], idle[i+1:]...)
 			n++
 			record(op)
 			open = append(open, op)
@@ -38,6 +54,11 @@ func History(choose Choose, calls int, begin func() history.Op, end func(op hist
 		open = append(open[:i], open[i+1:]...)
 		if op.Type != history.Invoke {
 			record(op)
+		}
+		if op.Type == history.OK || op.Type == history.Fail {
+			idle = append(idle, op.Process)
+		} else {
+			idle = append(idle, op.Process+history.Process(clients))
 		}
 	}
 	return h
