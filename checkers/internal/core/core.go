@@ -27,8 +27,7 @@ func New(calls []history.Call) *Cutter {
 // finds one of the same name for the same key. The anomaly is then that one, so that
 // its words are about what is left.
 func (c *Cutter) Cut(a *checkers.Anomaly, judge func(h *history.History) []checkers.Anomaly) {
-	slices.Sort(a.Ops)
-	a.Ops = slices.Compact(a.Ops)
+	once(a)
 	for i := 0; i < len(a.Ops); {
 		fewer := slices.Delete(slices.Clone(a.Ops), i, i+1)
 		found := judge(c.only(fewer))
@@ -38,7 +37,14 @@ func (c *Cutter) Cut(a *checkers.Anomaly, judge func(h *history.History) []check
 			continue
 		}
 		*a, i = found[at], 0
+		once(a)
 	}
+}
+
+// once puts the operations of an anomaly in order, each once.
+func once(a *checkers.Anomaly) {
+	a.Ops = slices.Sorted(slices.Values(a.Ops))
+	a.Ops = slices.Compact(a.Ops)
 }
 
 // only returns the history of the given operations, with the indices they have.
