@@ -22,7 +22,8 @@
 //	rows.go        monotonic: the same
 //	agreement.go   converge: the same
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
-//	staleness.go   staleness: nothing; or operations that break a rule, see ruling.go
+//	staleness.go   staleness, strong-eventual-consistency: nothing; or operations that break a rule, see ruling.go
+//	watch.go       watch: the same
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
 //	session.go     sessions: one order or one for each session; or a wrong read, or a cycle
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
@@ -137,6 +138,7 @@ var definitions = map[string]func(*claim) error{
 	"log":                         isLog,
 	"staleness":                   isStale,
 	"strong-eventual-consistency": isStrongEventual,
+	"watch":                       isWatch,
 	"set":                         setAtEnd,
 	"set-full":                    setFull,
 	"unique-ids":                  uniqueIDs,
