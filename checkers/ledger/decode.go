@@ -190,7 +190,7 @@ func scalar(v history.Value) error {
 	case history.KindInt, history.KindString, history.KindKeyword:
 		return nil
 	default:
-		return fmt.Errorf("the name of a block, transfer or account has to be a text or an integer, not %v", v)
+		return fmt.Errorf("the name of a block, transfer, account or document has to be a text or an integer, not %v", v)
 	}
 }
 

@@ -198,7 +198,7 @@ func (r *Report) result(opts Options) checkers.Result {
 	case r.Loose > 0 && !r.book.Broken():
 		return checkers.Unknownf("%d of %d observations name a tip or a final block whose chain nobody described as far as a genesis block: list all blocks that the client did not have yet; nothing is wrong in the rest",
 			r.Loose, r.Observations).Detail(r)
-	case r.judged == 0:
+	case r.judged == 0 && !r.book.Broken():
 		return checkers.Unknownf("no honest node was asked for its chain, a status or balances with success: there is nothing to judge").Detail(r)
 	default:
 		return r.book.Result(Anomalies(), Name, opts.parameters(), nil).Detail(r)

@@ -109,7 +109,7 @@ func notarise(ctx context.Context, h *history.History) (*notary, error) {
 			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
 		}
 		if err := n.call(c); err != nil {
-			return nil, fmt.Errorf("index %d: %w; see what the client records", c.Complete.Index, err)
+			return nil, fmt.Errorf("index %d: %w; see what the client records", c.Invoke.Index, err)
 		}
 	}
 	for doc := range n.docs {
@@ -124,6 +124,9 @@ func (n *notary) call(c history.Call) error {
 	f := c.Invoke.F
 	if f != "stamp" && f != "proof" || f == "proof" && c.Type() != history.OK {
 		return nil
+	}
+	if err := scalar(c.Invoke.Value); err != nil {
+		return err
 	}
 	doc := n.names.ID(c.Invoke.Value)
 	if int(doc) == len(n.docs) {

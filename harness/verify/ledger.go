@@ -24,12 +24,7 @@ func ledger(c *claim) error {
 	for i := range c.ops {
 		l.read(&c.ops[i])
 	}
-	if len(l.seen)+len(l.statuses) == 0 {
-		return fmt.Errorf("the history shows nothing of a ledger")
-	}
-	if err := l.number(); err != nil {
-		return err
-	}
+	l.number()
 	return c.byRoles(l.rules(), l.hold)
 }
 
@@ -49,6 +44,7 @@ type chains struct {
 	statuses  []*op
 	votes     map[string][]chainVote // by validator and step
 	odd       error                  // two descriptions of one block
+	loose     bool                   // there are observations of chains that were not all described
 }
 
 // chainBlock is a block; "" is nobody, or no block.
@@ -102,21 +98,25 @@ func (l *chains) promises(p map[string]string) error {
 
 func (l *chains) lies(name string) bool { return name != "" && slices.Contains(l.liars, name) }
 
-// idOf returns a text that two names share only if they are the same.
+// idOf returns a text that two names share only if they are the same, and "" if
+// there is no name.
 func idOf(v history.Value) string {
-	if v.IsNil() {
+	switch v.Kind() {
+	case history.Absent, history.KindNil:
 		return ""
+	case history.KindString:
+		return "text " + v.Text()
+	case history.KindKeyword:
+		return "keyword " + v.Text()
+	default:
+		return "value " + v.String()
 	}
-	return fmt.Sprint(v.Kind(), " ", v)
 }
 
 // plainID is a name as evidence writes it.
 func plainID(id string) string {
 	_, text, _ := strings.Cut(id, " ")
-	if plain, err := strconv.Unquote(text); err == nil {
-		return plain
-	}
-	return strings.TrimPrefix(text, ":")
+	return text
 }
 
 func (l *chains) read(o *op) {
@@ -135,19 +135,24 @@ func (l *chains) read(o *op) {
 		w := &chainView{op: o}
 		l.views[o] = w
 		l.seen = append(l.seen, w)
-		for _, b := range v.Get("blocks").Elems() {
-			l.describe(o, b)
-		}
-		for _, e := range v.Get("votes").Elems() {
-			step := idOf(history.List(e.Get("validator"), e.Get("height"), e.Get("round"), e.Get("step")))
-			l.votes[step] = append(l.votes[step], chainVote{o, idOf(e.Get("validator")), idOf(e.Get("block"))})
-		}
-		if o.Invoke.F == "balances" {
+		if o.Invoke.F == "observe" {
+			l.observe(o)
+		} else {
 			w.accounts = map[string]int64{}
 			for pairs := v.Get("accounts").Elems(); len(pairs) > 1; pairs = pairs[2:] {
 				w.accounts[idOf(pairs[0])], _ = pairs[1].Int()
 			}
 		}
+	}
+}
+
+func (l *chains) observe(o *op) {
+	for _, b := range o.Complete.Value.Get("blocks").Elems() {
+		l.describe(o, b)
+	}
+	for _, e := range o.Complete.Value.Get("votes").Elems() {
+		step := idOf(history.List(e.Get("validator"), e.Get("height"), e.Get("round"), e.Get("step")))
+		l.votes[step] = append(l.votes[step], chainVote{o, idOf(e.Get("validator")), idOf(e.Get("block"))})
 	}
 }
 
@@ -176,28 +181,25 @@ func readTransfer(v history.Value) chainTx {
 }
 
 // number walks over the tree of blocks, and finds out for each view what is
-// final and confirmed by it, and for each block the first view that has it.
-func (l *chains) number() error {
+// final and confirmed by it, and for each block the first view that has it. It
+// leaves out the views of chains that were not described down to a genesis block.
+func (l *chains) number() {
 	at := make(map[string][]*chainView)
 	for _, w := range l.seen {
 		v := w.Complete.Value
 		w.tip, w.final = l.blocks[idOf(v.Get("tip"))], l.blocks[idOf(v.Get("finalized"))]
-		if w.tip == nil || w.final == nil && !v.Get("finalized").IsNil() {
-			return fmt.Errorf("index %d names a block that nobody described", w.inv)
+		if w.tip != nil {
+			at[w.tip.id] = append(at[w.tip.id], w)
 		}
-		at[w.tip.id] = append(at[w.tip.id], w)
 	}
 	for _, id := range l.ids {
-		if b := l.blocks[id]; b.parent != "" {
-			if l.blocks[b.parent] == nil {
-				return fmt.Errorf("nobody described block %s", plainID(b.parent))
-			}
-			l.blocks[b.parent].kids = append(l.blocks[b.parent].kids, b)
+		if p := l.blocks[l.blocks[id].parent]; p != nil {
+			p.kids = append(p.kids, l.blocks[id])
 		}
 	}
 	clock := 0
 	var path []*chainBlock
-	l.walk(func(b *chainBlock) error {
+	_ = l.walk(func(b *chainBlock) error {
 		b.level, b.enter = len(path), clock
 		path, clock = append(path, b), clock+1
 		for _, w := range at[b.id] {
@@ -207,16 +209,23 @@ func (l *chains) number() error {
 		}
 		return nil
 	}, func(b *chainBlock) { b.leave, path = clock, path[:len(path)-1] })
+	l.seen = slices.DeleteFunc(l.seen, func(w *chainView) bool {
+		gone := !w.tip.rooted() || !w.Complete.Value.Get("finalized").IsNil() && !w.final.rooted()
+		l.loose = l.loose || gone && w.accounts == nil
+		if gone {
+			delete(l.views, w.op)
+		}
+		return gone
+	})
 	for _, w := range l.seen {
 		for b := w.tip; b != nil && b.adopted == nil; b = l.blocks[b.parent] {
 			b.adopted = w
 		}
 	}
-	if clock < len(l.blocks) {
-		return fmt.Errorf("the parents of blocks go in a circle")
-	}
-	return nil
 }
+
+// rooted reports whether the walk came to a block.
+func (b *chainBlock) rooted() bool { return b != nil && b.leave > 0 }
 
 // walk goes over the tree depth first, into each block and out of it.
 func (l *chains) walk(in func(*chainBlock) error, out func(*chainBlock)) error {
@@ -285,8 +294,8 @@ func (l *chains) rules() map[string]roleRule {
 		"aborted-transfer":   {3, l.unlike("aborted-transfer")},                                                            // v, d, t; item: the transfer
 		"altered-transfer":   {3, l.unlike("altered-transfer")},                                                            // v, d, t; item: the transfer
 		"phantom-transfer":   {2, l.unlike("phantom-transfer")},                                                            // v, d; item: the transfer
-		"vanished-transfer":  {2, func(o []*op, _ string) bool { return l.vanished(o[0], o[1]) }},                          // s, s
-		"status-flip":        {2, func(o []*op, _ string) bool { return l.flipped(o[0], o[1]) }},                           // s, s
+		"vanished-transfer":  {2, func(o []*op, item string) bool { return l.vanished(o[0], o[1]) && asks(o[0], item) }},   // s, s
+		"status-flip":        {2, func(o []*op, item string) bool { return l.flipped(o[0], o[1]) && asks(o[0], item) }},    // s, s
 		"inconsistent-block": {2, l.inconsistent},                                                                          // two observations; item: the block
 		"double-sign":        {2, l.doubleSign},                                                                            // two observations; item: the validator
 	}
@@ -500,6 +509,9 @@ func (l *chains) strange(t chainTx) string {
 	}
 }
 
+// asks reports whether a status is that of a transfer.
+func asks(s *op, transfer string) bool { return plainID(idOf(s.Invoke.Value)) == transfer }
+
 func (l *chains) answer(s *op) string {
 	if s.Invoke.F != "status" || !s.happened() || l.lies(s.Invoke.Node) {
 		return ""
@@ -520,10 +532,14 @@ func (l *chains) flipped(s, t *op) bool {
 	return l.answer(s) != "" && refusal(s) && l.answer(t) == "confirmed" && s.before(t) && s.Invoke.Value.Equal(t.Invoke.Value)
 }
 
+func (l *chains) observed(o *op) bool {
+	return o.Invoke.F == "observe" && o.happened() && !l.lies(o.Invoke.Node)
+}
+
 func (l *chains) inconsistent(o []*op, item string) bool {
 	var texts [2][]history.Value
 	for i := range texts {
-		if l.views[o[i]] == nil {
+		if !l.observed(o[i]) {
 			return false
 		}
 		for _, b := range o[i].Complete.Value.Get("blocks").Elems() {
@@ -553,8 +569,13 @@ func (l *chains) doubleSign(o []*op, item string) bool {
 
 // hold confirms that no rule is broken.
 func (l *chains) hold() error {
-	if l.odd != nil {
+	switch {
+	case l.odd != nil:
 		return l.odd
+	case l.loose:
+		return fmt.Errorf("there are observations of chains that were not described down to a genesis block")
+	case len(l.seen)+len(l.statuses) == 0:
+		return fmt.Errorf("the history shows nothing of a ledger")
 	}
 	for _, check := range []func() error{
 		func() error { return l.stays(finalOf) }, func() error { return l.stays(confirmedOf) },

@@ -31,7 +31,13 @@ func notary(c *claim) error {
 	if judged == 0 {
 		return fmt.Errorf("the history shows nothing of a notary")
 	}
-	return c.byRoles(n.rules(), n.hold)
+	rules := n.rules()
+	for name, r := range rules {
+		rules[name] = roleRule{r.roles, func(ops []*op, item string) bool {
+			return plainID(idOf(ops[len(ops)-1].Invoke.Value)) == item && r.broken(ops, item)
+		}}
+	}
+	return c.byRoles(rules, n.hold)
 }
 
 // stamps are the documents of a notary.
@@ -47,7 +53,7 @@ type stampedDoc struct {
 }
 
 func (n *stamps) doc(o *op) *stampedDoc {
-	id := string(appendName(nil, o.Invoke.Value))
+	id := idOf(o.Invoke.Value)
 	if n.docs[id] == nil {
 		n.docs[id] = new(stampedDoc)
 		n.names = append(n.names, id)
@@ -73,7 +79,8 @@ func height(o *op) int64 {
 // lacks reports whether an operation shows that its document has no stamp.
 func lacks(o *op) bool { return o.Invoke.F == "proof" && o.happened() && o.Complete.Value.IsNil() }
 
-// rules: s and t are operations that show a document, f is the first stamp.
+// rules: s and t are operations that show a document, f is the first stamp. The
+// item is the document that the last operation is about.
 func (n *stamps) rules() map[string]roleRule {
 	is := func(o *op) bool { _, ok := shows(o); return ok }
 	same := func(a, b *op) bool { return a.Invoke.Value.Equal(b.Invoke.Value) }

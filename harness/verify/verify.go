@@ -29,6 +29,8 @@
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
 //	polygraph.go           isolated-registers: an order; or a proof that there is none
 //	ledger.go      ledger, notary: nothing; or operations in the roles of a rule, see roles.go
+//	ledger.go, notary.go, files.go, append.go, lease.go, batch.go
+//	               ledger, notary, files, append, lease, batch: nothing; or operations in the roles of a rule, see roles.go
 //
 // Operations are named by the index of their invocation. An operation is before
 // another in real time if it was completed before the other was invoked, by the
@@ -157,6 +159,8 @@ var definitions = map[string]func(*claim) error{
 	"sessions":                    sessionGuarantee,
 	"transactions":                transactions,
 	"isolated-registers":          isolatedRegisters,
+	"append":                      appends,
+	"files":                       files,
 }
 
 // claim is what has to be confirmed, with the history it is about.

@@ -4,6 +4,7 @@ package rulestest
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -87,4 +88,24 @@ func refused(t testing.TB, h *history.History, what string, claim checkers.Claim
 		text, _ := json.Marshal(claim)
 		t.Fatalf("%s was confirmed: %s\n%v", what, text, h.Ops)
 	}
+}
+
+// Rand returns random numbers that are made from bytes, as fuzzing hands them
+// out; when there are no more, it goes on with numbers of its own.
+func Rand(data []byte) *rand.Rand { return rand.New(&source{data, rand.NewPCG(1, 1)}) }
+
+type source struct {
+	data []byte
+	rest *rand.PCG
+}
+
+// Uint64 makes a word from the next byte, which decides its high bits: what draws
+// numbers looks at those first.
+func (s *source) Uint64() uint64 {
+	word := s.rest.Uint64()
+	if len(s.data) > 0 {
+		word = word>>8 | uint64(s.data[0])<<56
+		s.data = s.data[1:]
+	}
+	return word
 }

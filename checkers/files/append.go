@@ -1,0 +1,364 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// AppendName is what the checker of streams is called.
+const AppendName = "append"
+
+// Names of the anomalies of streams.
+const (
+	Diverged        = "diverged"
+	LostRecord      = "lost-record"
+	LostLength      = "lost-length"
+	Gap             = "gap"
+	Reordered       = "reordered"
+	DuplicateRecord = "duplicate-record"
+	PhantomRecord   = "phantom-record"
+	PrematureRecord = "premature-record"
+)
+
+// AppendAnomalies returns the names of all anomalies of streams, the gravest first.
+func AppendAnomalies() []string {
+	return []string{LostRecord, LostLength, Diverged, Gap, Reordered, DuplicateRecord, PhantomRecord, PrematureRecord}
+}
+
+// AppendOptions say what the file system promises.
+type AppendOptions struct {
+	// Durable says that an append is durable as soon as it is ok, as if every
+	// append came with a sync.
+	Durable bool
+}
+
+// AppendReport is what was seen of streams.
+type AppendReport struct {
+	Files   int            `json:"files"`
+	Appends int            `json:"appends"` // that were ok
+	Syncs   int            `json:"syncs"`
+	Reads   int            `json:"reads"`
+	Longest int            `json:"longest"` // records in one read
+	Broken  map[string]int `json:"broken"`  // how often each rule was
+
+	book rules.Book
+}
+
+// NewAppend returns a checker of files that grow: what readers see is a beginning
+// of what was appended, and what was synced survives every crash.
+//
+//	append  FILE RECORD         FILE is the key; RECORD is different for every append
+//	sync    FILE => 7 or nil    the number of records that are durable now; nil if it is not told
+//	read    FILE => [RECORD…]   open, read to the end, close
+//
+//	lost-record       a record was appended, then synced, and a later read lacks it
+//	lost-length       a later read is shorter than a sync said
+//	diverged          two reads of which neither is a beginning of the other
+//	gap               a read has a record, but lacks one whose append was ok before that of the other began
+//	reordered         a read has two records in another order than they were appended in
+//	duplicate-record  a record is twice in a read
+//	phantom-record    a read has a record that nobody appended, or only with appends that failed
+//	premature-record  a read had a record before its append began
+//
+// To see that two writers never write at the same time, judge their leases with
+// package lease. O(n log n) in the records of all reads.
+func NewAppend(opts AppendOptions) checkers.Checker {
+	return checkers.New(AppendName, func(ctx context.Context, h *history.History) checkers.Result {
+		r, err := CheckAppend(ctx, h, opts)
+		if err != nil {
+			return checkers.Unknownf("%v", err)
+		}
+		if r.Appends+r.Syncs+r.Reads == 0 || r.Reads == 0 && len(r.Broken) == 0 {
+			return checkers.Unknownf("no file was read: %d appends and %d syncs were ok, but only reads show what is left of them", r.Appends, r.Syncs).Detail(r)
+		}
+		return r.book.Result(AppendAnomalies(), AppendName, map[string]string{"durable": strconv.FormatBool(opts.Durable)}, nil).Detail(r)
+	})
+}
+
+// stream is a file with all that was done to it.
+type stream struct {
+	*scribe
+	key     string
+	ids     intern.Table
+	records []record // by number
+	syncs   []op
+	reads   []reading
+	longest *reading
+}
+
+// record is what happened to a record.
+type record struct {
+	append op  // Invoke is nil if nobody appended it
+	at     int // its place in the longest read, or never
+}
+
+type reading struct {
+	op
+	ids []int32
+}
+
+// CheckAppend judges the appends, syncs and reads of h. It is an error if they do
+// not have the form that NewAppend says, or if ctx ends.
+func CheckAppend(ctx context.Context, h *history.History, opts AppendOptions) (*AppendReport, error) {
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return nil, err
+	}
+	r := &AppendReport{}
+	s := &scribe{clock: checkers.ClockOf(calls), book: &r.book}
+	var keys intern.Table
+	var streams []*stream
+	for i, c := range calls {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
+		}
+		if f := c.Invoke.F; f != "append" && f != "sync" && f != "read" {
+			continue
+		}
+		k := keys.ID(c.Invoke.Key)
+		if int(k) == len(streams) {
+			streams = append(streams, &stream{scribe: s, key: checkers.KeyName(c.Invoke.Key)})
+		}
+		if err := streams[k].call(opOf(c), r); err != nil {
+			return nil, err
+		}
+	}
+	r.Files = len(streams)
+	for _, f := range streams {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("stopped before all files were judged: %w; broken so far: %v", err, r.book.Counts())
+		}
+		f.judge(opts)
+	}
+	r.Broken = r.book.Counts()
+	return r, nil
+}
+
+func (f *stream) record(v history.Value) int32 {
+	id := f.ids.ID(v)
+	if int(id) == len(f.records) {
+		f.records = append(f.records, record{at: never})
+	}
+	return id
+}
+
+func (f *stream) call(o op, r *AppendReport) error {
+	if o.Invoke.F == "append" {
+		id := f.record(o.Invoke.Value)
+		if old := f.records[id].append; old.Invoke != nil {
+			return fmt.Errorf("index %d: record %v was appended before, at index %d: records have to be unique", o.inv, o.Invoke.Value, old.inv)
+		}
+		f.records[id].append = o
+		if o.ok() {
+			r.Appends++
+		}
+		return nil
+	}
+	if !o.ok() {
+		return nil
+	}
+	v := o.Complete.Value
+	if o.Invoke.F == "sync" {
+		if _, number := v.Int(); !number && !v.IsNil() {
+			return fmt.Errorf("index %d: a sync has to return how many records are durable, or nil, not %v", o.res, v)
+		}
+		r.Syncs++
+		f.syncs = append(f.syncs, o)
+		return nil
+	}
+	if v.Kind() != history.KindList && !v.IsNil() {
+		return fmt.Errorf("index %d: a read has to return a list of records, not %v", o.res, v)
+	}
+	rd := reading{op: o}
+	for _, e := range v.Elems() {
+		rd.ids = append(rd.ids, f.record(e))
+	}
+	r.Reads++
+	r.Longest = max(r.Longest, len(rd.ids))
+	f.reads = append(f.reads, rd)
+	return nil
+}
+
+// judge judges every read beside the longest one.
+func (f *stream) judge(opts AppendOptions) {
+	for i := range f.reads {
+		if rd := &f.reads[i]; f.longest == nil || len(rd.ids) > len(f.longest.ids) {
+			f.longest = rd
+		}
+	}
+	if f.longest == nil {
+		return
+	}
+	for i, id := range slices.Backward(f.longest.ids) {
+		f.records[id].at = i
+	}
+	for i := range f.reads {
+		f.alone(&f.reads[i])
+	}
+	f.order()
+	f.durable(opts)
+}
+
+// alone judges the records of one read, and whether they are a beginning of the
+// longest.
+func (f *stream) alone(rd *reading) {
+	seen := make(map[int32]bool, len(rd.ids))
+	for _, id := range rd.ids {
+		name := f.title(id)
+		switch w := f.records[id].append; {
+		case seen[id]:
+			f.add(DuplicateRecord, f.key, name, fmt.Sprintf("%s read %s twice", f.who(rd.op), name), rd.op)
+		case w.Invoke == nil:
+			f.add(PhantomRecord, f.key, name, fmt.Sprintf("%s read %s, which nobody appended", f.who(rd.op), name), rd.op)
+		case w.failed():
+			f.add(PhantomRecord, f.key, name, fmt.Sprintf("%s read %s, but the append of it, by %s, failed", f.who(rd.op), name, f.who(w)), rd.op)
+		case rd.res < w.inv:
+			f.add(PrematureRecord, f.key, name, fmt.Sprintf("%s read %s and had it by %s, but the append of it, by %s, had not begun", f.who(rd.op), name, f.end(rd.op), f.who(w)), rd.op, w)
+		}
+		seen[id] = true
+	}
+	for i, id := range rd.ids {
+		if other := f.longest.ids[i]; other != id {
+			f.add(Diverged, f.key, "", fmt.Sprintf("%s read %s as record %d, and %s read %s there", f.who(f.longest.op), f.title(other), i, f.who(rd.op), f.title(id)), f.longest.op, rd.op)
+			return
+		}
+	}
+}
+
+func (f *stream) title(id int32) string { return checkers.KeyName(f.ids.Value(id)) }
+
+// order compares the order of the longest read with that of the appends.
+func (f *stream) order() {
+	var latest *record // of the records so far, the one whose append began last
+	for i, id := range f.longest.ids {
+		w := &f.records[id]
+		if w.append.Invoke == nil || w.at != i {
+			continue // from nowhere, or for the second time
+		}
+		if latest != nil && w.append.res < latest.append.inv {
+			f.inverted(Reordered, w, latest, "read the two the other way round")
+		}
+		if latest == nil || w.append.inv > latest.append.inv {
+			latest = w
+		}
+	}
+	if latest == nil {
+		return
+	}
+	for i := range f.records {
+		if w := &f.records[i]; w.append.Invoke != nil && w.at == never && w.append.res < latest.append.inv {
+			f.inverted(Gap, w, latest, "read the second without the first")
+		}
+	}
+}
+
+// inverted notes that a read has a record, but not, or not before it, one that
+// was appended earlier.
+func (f *stream) inverted(rule string, early, late *record, how string) {
+	a, b, rd := early.append, late.append, f.longest.op
+	f.book.Add(rules.Finding{Rule: rule, Key: f.key, Ops: []int{a.inv, b.inv, rd.inv}, Edges: []checkers.Edge{f.rt(a, b, f.key)},
+		Why: fmt.Sprintf("the append of %v by %s was ok by %s; after that, that of %v by %s began; %s %s",
+			a.Invoke.Value, f.who(a), f.end(a), b.Invoke.Value, f.who(b), f.who(rd), how)})
+}
+
+// need is that reads which begin after a time have some records.
+type need struct {
+	from   int // the end of by
+	length int
+	by     op      // the sync, or the append if it needs none
+	record *record // nil if the sync told the length
+}
+
+// durable finds reads that are shorter than what was durable when they began.
+func (f *stream) durable(opts AppendOptions) {
+	var lengths []need
+	for _, s := range f.syncs {
+		if n, ok := s.Complete.Value.Int(); ok {
+			lengths = append(lengths, need{s.res, int(min(n, never)), s, nil})
+		}
+	}
+	f.short(LostLength, lengths)
+	f.short(LostRecord, f.synced(opts))
+}
+
+// synced returns which records have to be there after which operation.
+func (f *stream) synced(opts AppendOptions) []need {
+	var done []*record
+	for i := range f.records {
+		if w := &f.records[i]; w.append.Invoke != nil && w.append.ok() {
+			done = append(done, w)
+		}
+	}
+	slices.SortFunc(done, func(a, b *record) int { return cmp.Compare(a.append.res, b.append.res) })
+	var needs []need
+	if opts.Durable {
+		for _, w := range done {
+			needs = append(needs, need{w.append.res, length(w), w.append, w})
+		}
+	}
+	var deepest *record
+	for _, s := range f.syncs { // in the order in which they began
+		for ; len(done) > 0 && done[0].append.res < s.inv; done = done[1:] {
+			if deepest == nil || done[0].at > deepest.at {
+				deepest = done[0]
+			}
+		}
+		if deepest != nil {
+			needs = append(needs, need{s.res, length(deepest), s, deepest})
+		}
+	}
+	return needs
+}
+
+// length is how long a read has to be to have a record.
+func length(w *record) int {
+	if w.at == never {
+		return never
+	}
+	return w.at + 1
+}
+
+// short finds reads that are too short for what is needed.
+func (f *stream) short(rule string, needs []need) {
+	slices.SortFunc(needs, func(a, b need) int { return cmp.Compare(a.from, b.from) })
+	var most *need
+	for i := range f.reads {
+		rd := &f.reads[i]
+		for ; len(needs) > 0 && needs[0].from < rd.inv; needs = needs[1:] {
+			if most == nil || needs[0].length > most.length {
+				most = &needs[0]
+			}
+		}
+		if most == nil || len(rd.ids) >= most.length || most.record != nil && slices.Contains(rd.ids, f.ids.ID(most.record.append.Invoke.Value)) {
+			continue
+		}
+		f.lost(rule, most, rd)
+	}
+}
+
+func (f *stream) lost(rule string, n *need, rd *reading) {
+	finding := rules.Finding{Rule: rule, Key: f.key, Ops: []int{n.by.inv, rd.inv}, Edges: []checkers.Edge{f.rt(n.by, rd.op, f.key)}}
+	then := fmt.Sprintf("after that, %s read the file and got %d records", f.who(rd.op), len(rd.ids))
+	if n.record == nil {
+		finding.Why = fmt.Sprintf("%s synced the file and was told by %s that %v records are durable; %s", f.who(n.by), f.end(n.by), n.by.Complete.Value, then)
+		f.book.Add(finding)
+		return
+	}
+	a := n.record.append
+	finding.Ops = []int{a.inv, n.by.inv, rd.inv}
+	finding.Why = fmt.Sprintf("%s appended %v, which was ok by %s; %s, without that one", f.who(a), a.Invoke.Value, f.end(a), then)
+	if a.inv != n.by.inv {
+		finding.Why = fmt.Sprintf("%s appended %v, which was ok by %s; %s began a sync after that, which was ok by %s; %s, without that one",
+			f.who(a), a.Invoke.Value, f.end(a), f.who(n.by), f.end(n.by), then)
+		finding.Edges = append([]checkers.Edge{f.rt(a, n.by, f.key)}, finding.Edges...)
+	}
+	f.book.Add(finding)
+}

@@ -1,0 +1,141 @@
+package files
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules/rulestest"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// appendByDefinition looks at all pairs and triples of calls. It returns the
+// rules that are broken.
+func appendByDefinition(h *history.History, durable bool) map[string]bool {
+	calls, _ := h.Calls()
+	broken := map[string]bool{}
+	var ops []op
+	for _, c := range calls {
+		ops = append(ops, opOf(c))
+	}
+	of := func(f, key string, ok bool) []op {
+		return slices.DeleteFunc(slices.Clone(ops), func(o op) bool { return o.Invoke.F != f || o.Invoke.Key.Text() != key || ok && !o.ok() })
+	}
+	for _, key := range []string{"f", "g"} {
+		all, appends, syncs, reads := of("append", key, false), of("append", key, true), of("sync", key, true), of("read", key, true)
+		for _, r := range reads {
+			list := r.Complete.Value.Elems()
+			at := func(a op) int { return slices.IndexFunc(list, a.Invoke.Value.Equal) }
+			for i, v := range list {
+				if slices.ContainsFunc(list[:i], v.Equal) {
+					broken[DuplicateRecord] = true
+				}
+				w := slices.IndexFunc(all, func(a op) bool { return a.Invoke.Value.Equal(v) })
+				if w < 0 || all[w].failed() {
+					broken[PhantomRecord] = true
+				} else if r.res < all[w].inv {
+					broken[PrematureRecord] = true
+				}
+			}
+			for _, s := range reads {
+				other := s.Complete.Value.Elems()
+				n := min(len(list), len(other))
+				if !slices.EqualFunc(list[:n], other[:n], history.Value.Equal) {
+					broken[Diverged] = true
+				}
+			}
+			for _, s := range syncs {
+				if n, ok := s.Complete.Value.Int(); ok && s.res < r.inv && int64(len(list)) < n {
+					broken[LostLength] = true
+				}
+			}
+			for _, a := range appends {
+				if durable && a.res < r.inv && at(a) < 0 {
+					broken[LostRecord] = true
+				}
+				for _, s := range syncs {
+					if a.res < s.inv && s.res < r.inv && at(a) < 0 {
+						broken[LostRecord] = true
+					}
+				}
+				for _, b := range all {
+					switch {
+					case a.res > b.inv || at(b) < 0:
+					case at(a) < 0:
+						broken[Gap] = true
+					case at(a) > at(b):
+						broken[Reordered] = true
+					}
+				}
+			}
+		}
+	}
+	return broken
+}
+
+// TestAppendAgainstDefinition compares the rules that are broken. Where reads are
+// not beginnings of the longest, which is said, others of their faults may go
+// unsaid.
+func TestAppendAgainstDefinition(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(5, 2))
+	sums := map[string]int{}
+	for i := range rounds() {
+		h := newSim(rng, []int{0, 30, 8}[i%3]).streams(4 + rng.IntN(18))
+		if len(h.Ops) == 0 {
+			continue
+		}
+		opts := AppendOptions{Durable: i%2 == 0}
+		r := verdicts(t, h, NewAppend(opts), AppendAnomalies(), i%200 == 0)
+		report, err := CheckAppend(t.Context(), h, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := appendByDefinition(h, opts.Durable)
+		hidden := report.Broken[Diverged]+report.Broken[DuplicateRecord]+report.Broken[PhantomRecord] > 0
+		for _, rule := range AppendAnomalies() {
+			sums[rule] += min(1, report.Broken[rule])
+			if got := report.Broken[rule] > 0; got != want[rule] && (got || !hidden) {
+				t.Fatalf("%s: we say %v, want %v\n%s", rule, got, want[rule], show(h))
+			}
+		}
+		if r.Verdict == checkers.OK && len(want) > 0 || i%3 == 0 && r.Verdict == checkers.Invalid {
+			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, show(h))
+		}
+	}
+	t.Log(sums)
+	for _, rule := range AppendAnomalies() {
+		if sums[rule] < 10 && !testing.Short() {
+			t.Errorf("%s was seen %d times: the test shows little", rule, sums[rule])
+		}
+	}
+}
+
+func TestAppendHostile(t *testing.T) {
+	t.Parallel()
+	for _, opts := range []AppendOptions{{}, {Durable: true}} {
+		hostile.Feed(t, NewAppend(opts), []string{"append", "read", "read", "sync"}, []history.Value{history.Int(1), history.Ints(1), history.Ints(2, 1), history.Ints(1, 2), history.Nil})
+	}
+}
+
+func FuzzFiles(f *testing.F) {
+	for i := range 8 {
+		data := make([]byte, 200)
+		rng := rand.New(rand.NewPCG(8, uint64(i)))
+		for j := range data {
+			data[j] = byte(rng.Uint32())
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rng := rulestest.Rand(data)
+		noise := 1 + rng.IntN(30)
+		for _, h := range []*history.History{newSim(rng, noise).contents(20), newSim(rng, noise).namespace(20), newSim(rng, noise).streams(20)} {
+			for _, c := range []checkers.Checker{New(), NewAppend(AppendOptions{Durable: rng.IntN(2) == 0})} {
+				rulestest.Confirm(t, h, c.Check(t.Context(), h))
+			}
+		}
+	})
+}

@@ -1,0 +1,175 @@
+package files
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules/rulestest"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// log is a history of calls one after the other, which mutations change.
+type log struct{ h history.History }
+
+func (l *log) call(f, key string, in, out history.Value) int {
+	op := history.Op{Index: len(l.h.Ops), Time: int64(len(l.h.Ops)) * 1e6, Process: history.Process(len(l.h.Ops) % 4), F: f, Value: in}
+	if key != "" {
+		op.Key = history.String(key)
+	}
+	l.h.Ops = append(l.h.Ops, op)
+	op.Index, op.Time, op.Type, op.Value = op.Index+1, op.Time+1e6, history.OK, out
+	l.h.Ops = append(l.h.Ops, op)
+	return op.Index - 1
+}
+
+// out changes what a call returned.
+func (l *log) out(call int, v history.Value) { l.h.Ops[call+1].Value = v }
+
+func (l *log) fail(call int) { l.h.Ops[call+1].Type = history.Fail }
+
+// forget takes a call out of what the checker looks at.
+func (l *log) forget(call int) { l.h.Ops[call].F, l.h.Ops[call+1].F = "noop", "noop" }
+
+func str(s string) history.Value { return history.String(s) }
+
+func dir(kvs ...any) history.Value {
+	var list []history.Value
+	for i := 0; i < len(kvs); i += 2 {
+		list = append(list, str(kvs[i].(string)), history.Int(int64(kvs[i+1].(int))))
+	}
+	return history.Map(list...)
+}
+
+// mutate breaks a rule in a history that is right. The base has calls before and
+// after those that matter, chosen at random.
+type mutation struct {
+	rule string
+	base func(l *log, rng *rand.Rand) []int // returns the calls that matter
+	hurt func(l *log, calls []int)
+}
+
+func twoWrites(l *log, rng *rand.Rand) []int {
+	return []int{l.call("read", "f", history.Nil, history.Nil), l.call("write", "f", history.Int(1), history.Int(1)), l.call("write", "f", history.Int(2), history.Int(2)),
+		l.call("read", "f", history.Nil, history.Int(2)), l.call("read", "f", history.Nil, history.Int(2))}
+}
+
+// names has a file that is created, renamed and deleted, and another one.
+func names(l *log, rng *rand.Rand) []int {
+	return []int{
+		l.call("create", "", str("x"), str("x")), l.call("list", "", history.Nil, dir("x", 1)),
+		l.call("rename", "", history.List(str("x"), str("y")), history.Nil), l.call("list", "", history.Nil, dir("y", 1)),
+		l.call("create", "", str("z"), str("z")), l.call("list", "", history.Nil, dir("y", 1, "z", 2)),
+		l.call("delete", "", str("y"), history.Nil), l.call("list", "", history.Nil, dir("z", 2)),
+	}
+}
+
+func growing(l *log, rng *rand.Rand) []int {
+	return []int{
+		l.call("append", "f", history.Int(1), history.Nil), l.call("append", "f", history.Int(2), history.Nil), l.call("sync", "f", history.Nil, history.Int(2)),
+		l.call("append", "f", history.Int(3), history.Nil), l.call("read", "f", history.Nil, history.Ints(1, 2, 3)), l.call("read", "f", history.Nil, history.Ints(1, 2, 3)),
+	}
+}
+
+var mutations = []mutation{
+	{StaleRead, twoWrites, func(l *log, c []int) { l.out(c[4], history.Int(1)) }},
+	{EmptyRead, twoWrites, func(l *log, c []int) { l.out(c[3], history.Nil) }},
+	{DirtyRead, twoWrites, func(l *log, c []int) { l.fail(c[2]) }},
+	{ThinAirRead, twoWrites, func(l *log, c []int) { l.out(c[4], history.Int(77)) }},
+	{FutureRead, twoWrites, func(l *log, c []int) { l.out(c[0], history.Int(2)) }},
+	{LostFile, names, func(l *log, c []int) { l.out(c[7], dir()) }},
+	{RenameNeither, names, func(l *log, c []int) { l.out(c[3], dir()) }},
+	{RenameBoth, names, func(l *log, c []int) { l.out(c[3], dir("x", 1, "y", 1)) }},
+	{StaleName, names, func(l *log, c []int) { l.out(c[5], dir("x", 1, "z", 2)) }},
+	{Resurrected, names, func(l *log, c []int) { l.out(c[7], dir("y", 1, "z", 2)) }},
+	{DoubleRemove, names, func(l *log, c []int) { l.call("delete", "", str("y"), history.Nil) }},
+	{PhantomName, names, func(l *log, c []int) { l.out(c[7], dir("q", 7, "z", 2)) }},
+	{PhantomName, names, func(l *log, c []int) { l.fail(c[4]) }},
+	{PhantomName, names, func(l *log, c []int) { l.forget(c[0]) }},
+	{PrematureName, names, func(l *log, c []int) { l.out(c[3], dir("y", 1, "z", 2)) }},
+	{InodeChanged, names, func(l *log, c []int) { l.out(c[5], dir("y", 9, "z", 2)) }},
+	{SharedInode, names, func(l *log, c []int) { l.out(c[5], dir("y", 1, "z", 1)) }},
+}
+
+var appendMutations = []mutation{
+	{LostRecord, growing, func(l *log, c []int) { l.out(c[4], history.Ints(1)) }},
+	{LostLength, growing, func(l *log, c []int) { l.out(c[2], history.Int(4)) }},
+	{Diverged, growing, func(l *log, c []int) { l.out(c[4], history.Ints(2, 1)) }},
+	{Gap, growing, func(l *log, c []int) { l.out(c[4], history.Ints(1, 3)); l.out(c[5], history.Ints(1, 3)) }},
+	{Reordered, growing, func(l *log, c []int) { l.out(c[4], history.Ints(2, 1, 3)); l.out(c[5], history.Ints(2, 1, 3)) }},
+	{DuplicateRecord, growing, func(l *log, c []int) { l.out(c[5], history.Ints(1, 2, 3, 3)) }},
+	{PhantomRecord, growing, func(l *log, c []int) { l.out(c[5], history.Ints(1, 2, 3, 9)) }},
+	{PhantomRecord, growing, func(l *log, c []int) { l.fail(c[3]) }},
+	{PrematureRecord, growing, func(l *log, c []int) {
+		l.forget(c[3])
+		l.call("append", "f", history.Int(3), history.Nil)
+	}},
+}
+
+// around puts other files before and after what a mutation is about.
+func (m mutation) around(rng *rand.Rand, filler func(l *log, n int)) (*log, []int) {
+	l := &log{}
+	for i := range rng.IntN(4) {
+		filler(l, i)
+	}
+	calls := m.base(l, rng)
+	for i := range rng.IntN(4) {
+		filler(l, 10+i)
+	}
+	return l, calls
+}
+
+func TestMutations(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(6, 6))
+	content := func(l *log, n int) {
+		l.call("write", "g", history.Int(int64(n)), history.Int(int64(n)))
+		l.call("read", "g", history.Nil, history.Int(int64(n)))
+	}
+	grow := func(l *log, n int) { l.call("append", "g", history.Int(int64(n)), history.Nil) }
+	for _, m := range mutations {
+		mutate(t, rng, m, New(), content, Anomalies())
+	}
+	for _, m := range appendMutations {
+		mutate(t, rng, m, NewAppend(AppendOptions{}), grow, AppendAnomalies())
+	}
+	for _, rule := range append(Anomalies(), AppendAnomalies()...) {
+		if !slices.ContainsFunc(append(slices.Clone(mutations), appendMutations...), func(m mutation) bool { return m.rule == rule }) {
+			t.Errorf("no mutation for %s", rule)
+		}
+	}
+}
+
+func mutate(t *testing.T, rng *rand.Rand, m mutation, c checkers.Checker, filler func(l *log, n int), names []string) {
+	t.Helper()
+	for range 30 {
+		l, calls := m.around(rng, filler)
+		if r := c.Check(t.Context(), &l.h); r.Verdict != checkers.OK {
+			t.Fatalf("%s: flagged before: %v %s %+v\n%s", m.rule, r.Verdict, r.Reason, r.Anomalies, show(&l.h))
+		}
+		m.hurt(l, calls)
+		r := c.Check(t.Context(), &l.h)
+		if !slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == m.rule }) {
+			t.Fatalf("%s: %v %s %+v\n%s", m.rule, r.Verdict, r.Reason, r.Anomalies, show(&l.h))
+		}
+		rulestest.Refuse(t, &l.h, r, names)
+		core(t, c, &l.h, r)
+	}
+}
+
+// core sees that the operations of each anomaly are the fewest: without any of
+// them, it is not there. Other operations may be needed to know what is what.
+func core(t *testing.T, c checkers.Checker, h *history.History, r checkers.Result) {
+	t.Helper()
+	for _, a := range r.Anomalies {
+		for _, index := range a.Ops {
+			less := &log{h: history.History{Ops: slices.Clone(h.Ops)}}
+			less.forget(index)
+			again := c.Check(t.Context(), &less.h)
+			if slices.ContainsFunc(again.Anomalies, func(b checkers.Anomaly) bool { return a.Name == b.Name && slices.Equal(a.Ops, b.Ops) }) {
+				t.Fatalf("%+v is still there without %d\n%s", a, index, show(h))
+			}
+		}
+	}
+}

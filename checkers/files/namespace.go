@@ -1,0 +1,353 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// namespace is all names with what happened to them.
+type namespace struct {
+	*scribe
+	ids   intern.Table
+	names []name // by number
+	lists []listing
+	files []file
+}
+
+// name is a name with what was done to it.
+type name struct {
+	maker  op   // the create or rename that makes it; Invoke is nil if nobody does
+	from   int  // the name that it was before, or none
+	takers []op // renames and deletes of it that did not fail
+	made   []int
+	file   int
+	shown  op // the operation that shows it and ended first; Invoke is nil if none does
+	after  op // the same of the names that it became
+}
+
+// file is the names that lead back to one create.
+type file struct {
+	names   []int // makers before what is made of them
+	renamed bool  // a rename of it did not fail
+	shown   op    // the operation that shows it and ended first; Invoke is nil if none does
+	ending  op    // the delete that may have ended it and began first
+	ended   op    // the delete that was ok and ended first
+	inode   history.Value
+	known   op // the first list with the inode
+}
+
+// listing is a list.
+type listing struct {
+	op
+	names  []int
+	inodes []history.Value
+}
+
+func (n *namespace) name(v history.Value) int {
+	id := int(n.ids.ID(v))
+	if id == len(n.names) {
+		n.names = append(n.names, name{from: none, file: none})
+	}
+	return id
+}
+
+func (n *namespace) title(id int) string { return checkers.KeyName(n.ids.Value(int32(id))) }
+
+// call takes in an operation. Operations of other names are ignored.
+func (n *namespace) call(c history.Call, r *Report) error {
+	o := opOf(c)
+	v := c.Invoke.Value
+	switch c.Invoke.F {
+	case "create":
+		return n.made(o, v, none, r)
+	case "rename":
+		if len(v.Elems()) != 2 || v.Kind() != history.KindList {
+			return fmt.Errorf("index %d: a rename has to have a list of two names, not %v", o.inv, v)
+		}
+		from := n.name(v.Elems()[0])
+		n.taken(o, from)
+		return n.made(o, v.Elems()[1], from, r)
+	case "delete":
+		n.taken(o, n.name(v))
+	case "list":
+		return n.listed(o, r)
+	}
+	return nil
+}
+
+func (n *namespace) made(o op, v history.Value, from int, r *Report) error {
+	if err := text(v); err != nil {
+		return fmt.Errorf("index %d: %w", o.inv, err)
+	}
+	id := n.name(v)
+	if m := n.names[id].maker; m.Invoke != nil {
+		return fmt.Errorf("index %d: name %v was used before, at index %d: a name has to be new", o.inv, v, m.inv)
+	}
+	n.names[id].maker, n.names[id].from = o, from
+	if o.ok() {
+		r.Made++
+	}
+	return nil
+}
+
+// text sees that a value can be a name.
+func text(v history.Value) error {
+	if k := v.Kind(); k != history.KindString && k != history.KindKeyword && k != history.KindInt {
+		return fmt.Errorf("a name has to be a text, not %v", v)
+	}
+	return nil
+}
+
+func (n *namespace) taken(o op, id int) {
+	if !o.failed() {
+		n.names[id].takers = append(n.names[id].takers, o)
+	}
+}
+
+func (n *namespace) listed(o op, r *Report) error {
+	if !o.ok() {
+		return nil
+	}
+	v := o.Complete.Value
+	if v.Kind() != history.KindMap {
+		return fmt.Errorf("index %d: a list has to return a map of names and inodes, not %v", o.Complete.Index, v)
+	}
+	l := listing{op: o}
+	for i := 0; i < len(v.Elems()); i += 2 {
+		if err := text(v.Elems()[i]); err != nil {
+			return fmt.Errorf("index %d: %w", o.Complete.Index, err)
+		}
+		l.names, l.inodes = append(l.names, n.name(v.Elems()[i])), append(l.inodes, v.Elems()[i+1])
+	}
+	r.Lists++
+	n.lists = append(n.lists, l)
+	return nil
+}
+
+// judge finds what no order of operations explains.
+func (n *namespace) judge(ctx context.Context) error {
+	if err := n.plant(); err != nil {
+		return err
+	}
+	for i := range n.lists {
+		n.appear(&n.lists[i])
+	}
+	n.uses()
+	n.gather()
+	for i := range n.lists {
+		if i%256 == 0 && ctx.Err() != nil {
+			return fmt.Errorf("stopped after %d of %d lists: %w; broken so far: %v", i, len(n.lists), ctx.Err(), n.book.Counts())
+		}
+		n.check(&n.lists[i])
+	}
+	n.missing()
+	return nil
+}
+
+// plant finds the names of each file, beginning with those that no rename makes.
+func (n *namespace) plant() error {
+	for id := range n.names {
+		if from := n.names[id].from; from != none {
+			n.names[from].made = append(n.names[from].made, id)
+		}
+	}
+	found := 0
+	for id := range n.names {
+		if n.names[id].from != none {
+			continue
+		}
+		f := file{names: []int{id}}
+		for i := 0; i < len(f.names); i++ {
+			n.names[f.names[i]].file = len(n.files)
+			f.names = append(f.names, n.names[f.names[i]].made...)
+		}
+		found += len(f.names)
+		n.files = append(n.files, f)
+	}
+	if found < len(n.names) {
+		return fmt.Errorf("the renames of some names go in a circle: a name has to be new")
+	}
+	return nil
+}
+
+// first keeps the operation that ended first.
+func first(old *op, o op) {
+	if o.Invoke != nil && o.res != never && (old.Invoke == nil || o.res < old.res) {
+		*old = o
+	}
+}
+
+// appear notes that names were seen, and finds those that nobody can have made.
+func (n *namespace) appear(l *listing) {
+	for _, id := range l.names {
+		switch m := n.names[id].maker; {
+		case m.Invoke == nil:
+			n.add(PhantomName, "", n.title(id), fmt.Sprintf("%s listed %s, which nobody made", n.who(l.op), n.title(id)), l.op)
+		case m.failed():
+			n.add(PhantomName, "", n.title(id), fmt.Sprintf("%s listed %s, but the %s to it, by %s, failed", n.who(l.op), n.title(id), m.Invoke.F, n.who(m)), l.op)
+		case l.res < m.inv:
+			n.add(PrematureName, "", n.title(id), fmt.Sprintf("%s listed %s by %s, but the %s to it, by %s, had not begun", n.who(l.op), n.title(id), n.end(l.op), m.Invoke.F, n.who(m)), l.op, m)
+		}
+		first(&n.names[id].shown, l.op)
+	}
+}
+
+// uses judges the renames and deletes of each name, one of which can have found
+// it there.
+func (n *namespace) uses() {
+	for id := range n.names {
+		nm := &n.names[id]
+		var certain []op
+		for _, t := range nm.takers {
+			if t.ok() && (nm.maker.Invoke == nil || nm.maker.failed()) {
+				n.add(PhantomName, "", n.title(id), fmt.Sprintf("the %s of %s by %s was ok, but nobody made that name", t.Invoke.F, n.title(id), n.who(t)), t)
+			}
+			if t.ok() || t.Invoke.F == "rename" && n.target(t).shown.Invoke != nil {
+				certain = append(certain, t)
+			}
+		}
+		if len(certain) > 1 {
+			a, b := certain[0], certain[1]
+			n.add(DoubleRemove, "", n.title(id), fmt.Sprintf("%s took %s away by %s, and %s did by %s: it was there once",
+				n.who(a), n.title(id), a.Invoke.F, n.who(b), b.Invoke.F), a, b)
+		}
+	}
+}
+
+// target returns the name that a rename makes.
+func (n *namespace) target(t op) *name { return &n.names[n.name(t.Invoke.Value.Elems()[1])] }
+
+// gather sums up what is known of each file and of what each name became.
+func (n *namespace) gather() {
+	for i := range n.files {
+		f := &n.files[i]
+		for _, id := range slices.Backward(f.names) {
+			nm := &n.names[id]
+			if nm.maker.Invoke != nil && nm.maker.ok() {
+				first(&nm.shown, nm.maker)
+			}
+			for _, m := range nm.made {
+				first(&nm.after, n.names[m].shown)
+				first(&nm.after, n.names[m].after)
+			}
+			first(&f.shown, nm.shown)
+			for _, t := range nm.takers {
+				f.take(t)
+			}
+		}
+	}
+}
+
+func (f *file) take(t op) {
+	if t.Invoke.F == "rename" {
+		f.renamed = true
+		return
+	}
+	first(&f.ended, t)
+	if f.ending.Invoke == nil || t.inv < f.ending.inv {
+		f.ending = t
+	}
+}
+
+// check judges the names that one list shows.
+func (n *namespace) check(l *listing) {
+	names, inodes := make(map[int]int), make(map[string]int)
+	for i, id := range l.names {
+		nm := &n.names[id]
+		f := &n.files[nm.file]
+		if other, twice := names[nm.file]; twice {
+			n.add(RenameBoth, "", n.title(id), fmt.Sprintf("%s listed %s and %s, which are names of one file, of which it had one at a time: %s",
+				n.who(l.op), n.title(other), n.title(id), n.history(f)), l.op)
+		} else {
+			names[nm.file] = id
+		}
+		if o := nm.after; o.Invoke != nil && o.res < l.inv {
+			n.ordered(StaleName, id, o, l.op, fmt.Sprintf("%s listed %s, although the file had a later name before that: the %s of %s had shown it by %s; %s",
+				n.who(l.op), n.title(id), o.Invoke.F, n.who(o), n.end(o), n.history(f)))
+		}
+		if o := f.ended; o.Invoke != nil && o.res < l.inv {
+			n.ordered(Resurrected, id, o, l.op, fmt.Sprintf("%s deleted the file, and that was ok by %s; after that, %s listed it as %s", n.who(o), n.end(o), n.who(l.op), n.title(id)))
+		}
+		n.inode(l, id, l.inodes[i], inodes)
+	}
+}
+
+// history tells the names of a file: "a, then b".
+func (n *namespace) history(f *file) string {
+	list := n.title(f.names[0])
+	for _, id := range f.names[1:] {
+		list += ", renamed " + n.title(n.names[id].from) + " to " + n.title(id)
+	}
+	return list
+}
+
+func (n *namespace) ordered(rule string, id int, a, b op, why string) {
+	n.book.Add(rules.Finding{Rule: rule, Item: n.title(id), Ops: []int{a.inv, b.inv}, Why: why, Edges: []checkers.Edge{n.rt(a, b, n.title(id))}})
+}
+
+// inode judges the inode that a list shows for a name. Nil is none.
+func (n *namespace) inode(l *listing, id int, v history.Value, seen map[string]int) {
+	if v.IsNil() {
+		return
+	}
+	f := &n.files[n.names[id].file]
+	if f.known.Invoke == nil {
+		f.known, f.inode = l.op, v
+	} else if !f.inode.Equal(v) {
+		n.add(InodeChanged, "", n.title(id), fmt.Sprintf("%s listed the file with inode %v, and %s listed it as %s with inode %v",
+			n.who(f.known), f.inode, n.who(l.op), n.title(id), v), f.known, l.op)
+	}
+	key := v.String()
+	if other, twice := seen[key]; twice && n.names[other].file != n.names[id].file {
+		n.add(SharedInode, "", n.title(id), fmt.Sprintf("%s listed %s and %s, which are two files, with inode %v", n.who(l.op), n.title(other), n.title(id), v), l.op)
+	} else if !twice {
+		seen[key] = id
+	}
+}
+
+// missing finds files that are known and were not deleted, and that a list does
+// not show. It goes through the lists in the order in which they began, with the
+// files that they have to show; a delete that began by then takes a file out.
+func (n *namespace) missing() {
+	var order []int
+	for i := range n.files {
+		if n.files[i].shown.Invoke != nil && n.names[n.files[i].names[0]].maker.Invoke != nil {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(n.files[a].shown.res, n.files[b].shown.res) })
+	var live []int
+	for i := range n.lists {
+		l := &n.lists[i]
+		for ; len(order) > 0 && n.files[order[0]].shown.res < l.inv; order = order[1:] {
+			live = append(live, order[0])
+		}
+		live = slices.DeleteFunc(live, func(i int) bool { e := n.files[i].ending; return e.Invoke != nil && e.inv < l.inv })
+		has := make(map[int]bool, len(l.names))
+		for _, id := range l.names {
+			has[n.names[id].file] = true
+		}
+		for _, i := range live {
+			if f := &n.files[i]; !has[i] && (f.ending.Invoke == nil || l.res < f.ending.inv) {
+				n.lost(f, l)
+			}
+		}
+	}
+}
+
+func (n *namespace) lost(f *file, l *listing) {
+	rule, of := LostFile, fmt.Sprintf("file %s was there and nobody had begun to delete it", n.title(f.names[0]))
+	if f.renamed {
+		rule, of = RenameNeither, fmt.Sprintf("the file was there under one name or another, and nobody had begun to delete it: %s", n.history(f))
+	}
+	o := f.shown
+	n.ordered(rule, f.names[0], o, l.op, fmt.Sprintf("%s listed all names, and not one of the file: the %s of %s had shown it by %s; %s",
+		n.who(l.op), o.Invoke.F, n.who(o), n.end(o), of))
+}
