@@ -360,8 +360,8 @@ func FuzzBank(f *testing.F) { oracles()["all"].Fuzz(f) }
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	balances := history.Map(history.Int(0), history.Int(10), history.Int(1), history.Int(-3))
-	hostile.Feed(t, New(Options{}), []string{"read", "transfer"}, []history.Value{balances, history.Nil})
-	hostile.Feed(t, New(Options{Accounts: []string{"0", "1"}, TotalAmount: total("7")}), []string{"read", "transfer"}, []history.Value{balances, history.Nil})
+	hostile.Feed(t, confirm.Checked(t, New(Options{})), []string{"read", "transfer"}, []history.Value{balances, history.Nil})
+	hostile.Feed(t, confirm.Checked(t, New(Options{Accounts: []string{"0", "1"}, TotalAmount: total("7")})), []string{"read", "transfer"}, []history.Value{balances, history.Nil})
 }
 
 // BenchmarkBank judges a million operations, half of them reads of eight accounts.

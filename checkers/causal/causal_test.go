@@ -271,7 +271,7 @@ func FuzzCausal(f *testing.F) { definition.Fuzz(f) }
 // TestHostile feeds the checker with what makes no sense.
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	hostile.Feed(t, New(), []string{"write", "read", "cas", "delete"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 2), history.Nil})
+	hostile.Feed(t, confirm.Checked(t, New()), []string{"write", "read", "cas", "delete"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 2), history.Nil})
 }
 
 // TestManyWinners judges more winners than fit into one word.

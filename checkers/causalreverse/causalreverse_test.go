@@ -290,7 +290,7 @@ func TestMutations(t *testing.T) {
 // TestHostile feeds the checker with what makes no sense.
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	hostile.Feed(t, New(Options{}), []string{"write", "read"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3), history.Ints(2, 2)})
+	hostile.Feed(t, confirm.Checked(t, New(Options{})), []string{"write", "read"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3), history.Ints(2, 2)})
 }
 
 // BenchmarkCausalReverse judges a million writes, and a read of everything after each

@@ -157,7 +157,7 @@ func TestMutations(t *testing.T) {
 // TestHostile feeds the checker with what makes no sense.
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	hostile.Feed(t, New(Options{Unordered: true}), []string{"read"}, []history.Value{history.Int(1), history.Ints(2, 1), history.Ints(1, 2)})
+	hostile.Feed(t, confirm.Checked(t, New(Options{Unordered: true})), []string{"read"}, []history.Value{history.Int(1), history.Ints(2, 1), history.Ints(1, 2)})
 }
 
 // BenchmarkConverge compares half a million keys, read through two nodes each.

@@ -370,7 +370,7 @@ func TestSums(t *testing.T) {
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	for _, eventual := range []bool{false, true} {
-		hostile.Feed(t, New(Options{Eventual: eventual}), []string{"read", "add", "increment", "decrement"}, []history.Value{history.Int(1), history.Int(3), history.Int(-2)})
+		hostile.Feed(t, confirm.Checked(t, New(Options{Eventual: eventual})), []string{"read", "add", "increment", "decrement"}, []history.Value{history.Int(1), history.Int(3), history.Int(-2)})
 	}
 }
 

@@ -426,7 +426,7 @@ func TestHostile(t *testing.T) {
 	mop := func(f string, k, v int64) history.Value {
 		return history.List(history.Keyword(f), history.Int(k), history.Int(v))
 	}
-	hostile.Feed(t, New(Options{}), []string{"txn"}, []history.Value{
+	hostile.Feed(t, confirm.Checked(t, New(Options{})), []string{"txn"}, []history.Value{
 		history.List(mop("w", 0, 1)), history.List(mop("w", 1, 1)), history.List(mop("r", 0, 1), history.List(history.Keyword("r"), history.Int(1), history.Nil)),
 		history.List(mop("r", 1, 1), history.List(history.Keyword("r"), history.Int(0), history.Nil)),
 	})

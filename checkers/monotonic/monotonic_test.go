@@ -315,7 +315,7 @@ func FuzzMonotonic(f *testing.F) { oracles()["per-client"].Fuzz(f) }
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	for _, opts := range []Options{{}, {PerClient: true, Realtime: true}} {
-		hostile.Feed(t, New(opts), []string{"add", "read"}, []history.Value{
+		hostile.Feed(t, confirm.Checked(t, New(opts)), []string{"add", "read"}, []history.Value{
 			history.Int(1), rowValue(1, 10, 0), rowValue(2, 5, 1), history.List(rowValue(1, 10, 0), rowValue(2, 5, 1)), history.Ints(3, 1),
 		})
 	}

@@ -394,9 +394,9 @@ func TestJepsenPlain(t *testing.T) {
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	for _, opts := range []Options{{}, {ExactlyOnce: true}, {AtMostOnce: true}} {
-		hostile.Feed(t, New(opts), []string{"enqueue", "dequeue", "drain"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3)})
+		hostile.Feed(t, confirm.Checked(t, New(opts)), []string{"enqueue", "dequeue", "drain"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3)})
 	}
-	hostile.Feed(t, NewPlain(), []string{"enqueue", "dequeue", "drain"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3)})
+	hostile.Feed(t, confirm.Checked(t, NewPlain()), []string{"enqueue", "dequeue", "drain"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3)})
 }
 
 // BenchmarkQueue judges a million operations: elements that go in and come out a

@@ -407,7 +407,7 @@ func TestElements(t *testing.T) {
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []checkers.Checker{New(Options{}), New(Options{Linearizable: true}), NewLast()} {
-		hostile.Feed(t, c, []string{"add", "read"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3), history.Ints(2, 2)})
+		hostile.Feed(t, confirm.Checked(t, c), []string{"add", "read"}, []history.Value{history.Int(1), history.Int(2), history.Ints(1, 3), history.Ints(2, 2)})
 	}
 }
 

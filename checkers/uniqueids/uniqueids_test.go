@@ -143,7 +143,7 @@ func TestMutations(t *testing.T) {
 // TestHostile feeds the checker with what makes no sense.
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	hostile.Feed(t, New(Options{}), []string{"generate"}, []history.Value{history.Int(1), history.Int(2), history.Int(3)})
+	hostile.Feed(t, confirm.Checked(t, New(Options{})), []string{"generate"}, []history.Value{history.Int(1), history.Int(2), history.Int(3)})
 }
 
 // BenchmarkUniqueIDs judges a million identifiers: numbers that rise, and texts.

@@ -3,7 +3,9 @@
 package confirm
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 
@@ -39,6 +41,26 @@ func Result(t testing.TB, h *history.History, r checkers.Result) checkers.Claim 
 		t.Fatalf("%+v is not confirmed: %v\n%v", claim, err, h.Ops)
 	}
 	return claim
+}
+
+// Checked returns a checker that judges as c does, and has every certificate
+// confirmed, of whatever history.
+func Checked(t testing.TB, c checkers.Checker) checkers.Checker {
+	return checkers.New(c.Name(), func(ctx context.Context, h *history.History) checkers.Result {
+		t.Helper()
+		r := c.Check(ctx, h)
+		claim, err := r.Claim()
+		if none := (*checkers.NoClaimError)(nil); errors.As(err, &none) {
+			return r
+		}
+		if err == nil {
+			err = verified(h, claim)
+		}
+		if err != nil {
+			t.Fatalf("%+v is not confirmed: %v\n%v", claim, err, h.Ops)
+		}
+		return r
+	})
 }
 
 // verified has a claim confirmed.
