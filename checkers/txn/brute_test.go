@@ -162,7 +162,7 @@ func TestSerialOrders(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 3))
 	count := make(map[string]int)
-	for i := range 1500 {
+	for i := range times(1500) {
 		h := random(rng, mix{workload: ListAppend, txns: 2 + rng.IntN(5), clients: 3, steps: 3, keys: 1 + rng.IntN(3), writes: 100, info: 0.1, fail: 0.1})
 		distort(rng, h, []float64{0, 0.1, 0.3}[i%3])
 		for _, model := range []string{"serializable", "strict-serializable"} {
@@ -195,7 +195,7 @@ func TestSerialOrders(t *testing.T) {
 func TestCores(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(4, 4))
-	for range 150 {
+	for range times(150) {
 		h := random(rng, mix{workload: ListAppend, txns: 30, clients: 4, steps: 4, keys: 4, writes: 10, info: 0.1, fail: 0.1})
 		distort(rng, h, 0.05)
 		r := Check(t.Context(), h, Options{})
@@ -217,7 +217,7 @@ func TestNaiveCycles(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 5))
 	count := make(map[string]int)
-	for i := range 600 {
+	for i := range times(600) {
 		h := random(rng, mix{workload: ListAppend, txns: 4 + rng.IntN(4), clients: 3, steps: 3, keys: 2, writes: 100, info: 0.1, fail: 0.1})
 		distort(rng, h, []float64{0.1, 0.3, 0.5}[i%3])
 		r := Check(t.Context(), h, Options{Process: true, Realtime: true})

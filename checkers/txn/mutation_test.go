@@ -165,7 +165,7 @@ func TestSoundRegisters(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	count := make(map[string]int)
-	for i := range 1200 {
+	for i := range times(1200) {
 		h := random(rng, mix{workload: RWRegister, txns: 2 + rng.IntN(5), clients: 3, steps: 3, keys: 1 + rng.IntN(3), writes: 100, info: 0.1, fail: 0.1})
 		scramble(rng, h, []float64{0, 0.1, 0.3}[i%3])
 		for _, opts := range []Options{

@@ -256,6 +256,9 @@ func unwritten(all map[int]raw, read []history.Value) bool {
 // pair where Elle found a cycle and we did not, and where both did not.
 func TestCyclicVersionsByDefinition(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("TestElleVectors judges the same histories")
+	}
 	for _, v := range verdicts(t, "elle-rw-register") {
 		opts := v.opts(RWRegister)
 		if !opts.LinearizableKeys || opts.SequentialKeys || opts.WFRKeys {

@@ -167,7 +167,7 @@ func TestMutants(t *testing.T) {
 				if _, err := levels.Of(m.opts); err == nil {
 					opts.Models = []string{m.opts}
 				}
-				for range 12 {
+				for range times(8) {
 					h := random(rng, mix{workload: Workload(w), txns: 30, clients: 4, steps: 4, keys: 4, writes: 10, info: 0.1, fail: 0.1})
 					r := New(opts).Check(t.Context(), h)
 					if r.Verdict != checkers.OK {

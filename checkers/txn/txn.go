@@ -47,6 +47,20 @@
 // the search, and no cycle is missed. Real-time order costs a linear number of
 // edges, through nodes that stand for moments.
 //
+// The cost is linear in the size of the history but for three things: sorting; at
+// levels that forbid G-single but not G-nonadjacent (consistent-view and those
+// next to it), where each 256 anti-dependencies within one component cost a walk
+// through it; and what package polygraph says.
+//
+// # Certificates
+//
+// A verdict comes with evidence that the package verify confirms from the
+// definitions: for ok a serial order of the transactions, a schedule of snapshots, or
+// for levels that ask for no more an order of dependencies; for invalid an anomaly
+// with its steps. There is none for ok at levels between read committed and
+// serializable other than snapshot isolation, where the history keeps neither of the
+// latter two; nor for histories that have completions only.
+//
 // # Levels
 //
 // The levels subpackage knows which levels each anomaly rules out. The verdict is
@@ -58,6 +72,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/txn/levels"
@@ -258,8 +273,13 @@ func transactions(h *history.History) (calls []history.Call, bare bool, err erro
 // judge comes to a verdict.
 func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 	r := Report{Forbidden: forbidden, Txns: len(s.txns), OK: s.ok}
-	if s.okReads == 0 {
+	switch {
+	case s.okReads == 0:
 		r.Verdict, r.Reason = checkers.Unknown, nothing
+		return r
+	case len(forbidden) == 0:
+		r.Verdict, r.Reason = checkers.Unknown, fmt.Sprintf("%s forbids nothing that this checker looks for: ask for a stronger level, or for anomalies by name",
+			strings.Join(s.opts.models(), ", "))
 		return r
 	}
 	s.infer()
