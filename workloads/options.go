@@ -74,6 +74,11 @@ func Text(name, doc string) Option {
 	return Option{Name: name, Doc: doc, Values: "a text", fits: func(string) bool { return true }}
 }
 
+// Parsed is an option that its checker knows how to read, or is not set.
+func Parsed(name, doc, values string, parse func(string) error) Option {
+	return Option{Name: name, Doc: doc, Values: values, fits: func(s string) bool { return s == "" || parse(s) == nil }}
+}
+
 // Options holds the value of every option. Fill has seen to it that each is
 // what its kind can be.
 type Options map[string]string
