@@ -1,0 +1,225 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// A claim about a stream has the parameter at-least-once, which allows duplicates. A
+// message is a producer with a counter. A reader is a process; what it got, each message
+// once, in the order of its fetches, is its stream. A node has what its readers got, and
+// the whole, whose name is empty, what all got. Of what was published with ok
+//
+//	lost-middle   is not there, but something earlier and something later of its producer
+//	lost-prefix   is not there, but something later, and nothing earlier
+//	lost-postfix  is not there, and nothing later, although a fetch of a reader that
+//	              returned nothing, or was final, began after it had been published, and
+//	              was the last such fetch of that reader
+//
+// and of the streams
+//
+//	diverged      two have two messages in different orders; or one lacks a message that
+//	              the other has before one that both have. One of the two is the first of
+//	              the longest streams
+//	reorder       a message comes after one of the same producer with a higher counter
+//	duplicate     a reader got a message twice
+//	unexpected    a reader got what nobody had published by then, or what failed
+//
+// An ok takes no evidence; for invalid it is a violation (see ruling.go).
+func isStream(c *claim) error {
+	on, err := c.flags("at-least-once")
+	if err != nil {
+		return err
+	}
+	return c.byRules(func(ops []*op) (*ruling, error) {
+		s := &streamed{ruling: newRuling(), again: on["at-least-once"], published: map[string]*published{}}
+		return s.ruling, s.judge(ops)
+	})
+}
+
+type published struct {
+	producer string
+	counter  int64
+	acked    int // when it was acknowledged, if it was
+	begun    int // when it was first published by what did not fail
+}
+
+type streamed struct {
+	*ruling
+	again     bool
+	published map[string]*published
+	readers   []*streamReader
+}
+
+type streamReader struct {
+	process history.Process
+	node    string
+	got     []string
+	at      map[string]int
+	end     int // when its last look at the end began
+}
+
+func (s *streamed) judge(ops []*op) error {
+	for _, o := range ops {
+		if o.Invoke.F != "publish" {
+			continue
+		}
+		name, err := s.message(o.Invoke.Value)
+		if err != nil {
+			return err
+		}
+		p := s.published[name]
+		if !o.failed() {
+			p.begun = min(p.begun, o.inv)
+		}
+		if o.happened() && p.acked == never {
+			p.acked = o.res
+			p.begun = o.inv
+		}
+	}
+	for _, o := range ops {
+		if o.Invoke.F == "fetch" && o.happened() {
+			if err := s.fetch(o); err != nil {
+				return err
+			}
+		}
+	}
+	s.losses()
+	s.orders()
+	return nil
+}
+
+// message names a message and keeps what is known of it.
+func (s *streamed) message(v history.Value) (string, error) {
+	pair := v.Elems()
+	if v.Kind() != history.KindList || len(pair) != 2 {
+		return "", fmt.Errorf("%v is no message", v)
+	}
+	n, ok := pair[1].Int()
+	if !ok {
+		return "", fmt.Errorf("%v is no counter", pair[1])
+	}
+	name := identity(v)
+	if s.published[name] == nil {
+		s.published[name] = &published{identity(pair[0]), n, never, never}
+	}
+	return name, nil
+}
+
+func (s *streamed) fetch(o *op) error {
+	s.judged++
+	i := slices.IndexFunc(s.readers, func(r *streamReader) bool { return r.process == o.Invoke.Process })
+	if i < 0 {
+		i = len(s.readers)
+		s.readers = append(s.readers, &streamReader{process: o.Invoke.Process, node: o.Invoke.Node, at: map[string]int{}, end: -1})
+	}
+	r := s.readers[i]
+	list, err := listed(o)
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		name, err := s.message(v)
+		if err != nil {
+			return err
+		}
+		if s.published[name].begun > o.res {
+			s.note("unexpected", o.Invoke.Node)
+		}
+		if _, ok := r.at[name]; !ok {
+			r.at[name] = len(r.got)
+			r.got = append(r.got, name)
+		} else if !s.again {
+			s.note("duplicate", r.node)
+		}
+	}
+	if len(list) == 0 || o.Complete.Final {
+		r.end = o.inv
+	}
+	return nil
+}
+
+func (s *streamed) losses() {
+	places := map[string][]*streamReader{}
+	for _, r := range s.readers {
+		places[""] = append(places[""], r)
+		if r.node != "" {
+			places[r.node] = append(places[r.node], r)
+		}
+	}
+	for node, readers := range places {
+		have, end := map[string]bool{}, -1
+		first, last := map[string]int64{}, map[string]int64{} // by producer, the counters
+		for _, r := range readers {
+			end = max(end, r.end)
+			for _, name := range r.got {
+				have[name] = true
+				p := s.published[name]
+				if n, ok := first[p.producer]; !ok || p.counter < n {
+					first[p.producer] = p.counter
+				}
+				if n, ok := last[p.producer]; !ok || p.counter > n {
+					last[p.producer] = p.counter
+				}
+			}
+		}
+		for name, p := range s.published {
+			later, ok := last[p.producer]
+			switch {
+			case have[name] || p.acked == never:
+			case ok && later > p.counter && first[p.producer] < p.counter:
+				s.note("lost-middle", node)
+			case ok && later > p.counter:
+				s.note("lost-prefix", node)
+			case p.acked < end:
+				s.note("lost-postfix", node)
+			}
+		}
+	}
+}
+
+func (s *streamed) orders() {
+	var most *streamReader
+	for _, r := range s.readers {
+		if most == nil || len(r.got) > len(most.got) {
+			most = r
+		}
+		last := map[string]int64{}
+		for _, name := range r.got {
+			p := s.published[name]
+			if n, ok := last[p.producer]; ok && n > p.counter {
+				s.note("reorder", r.node)
+			} else {
+				last[p.producer] = p.counter
+			}
+		}
+	}
+	for _, r := range s.readers {
+		if differ(most, r) || differ(r, most) {
+			s.note("diverged", "")
+		}
+	}
+}
+
+// differ reports whether b has messages of a in another order, or lacks one that is
+// before one that it has.
+func differ(a, b *streamReader) bool {
+	before := -1
+	for _, name := range b.got {
+		i, ok := a.at[name]
+		if ok && i < before {
+			return true
+		}
+		if ok {
+			before = i
+		}
+	}
+	for i := range before + 1 {
+		if _, ok := b.at[a.got[i]]; !ok {
+			return true
+		}
+	}
+	return false
+}
