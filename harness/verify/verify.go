@@ -24,6 +24,7 @@
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
 //	staleness.go   staleness, strong-eventual-consistency: nothing; or operations that break a rule, see ruling.go
 //	watch.go       watch: the same
+//	stream.go      stream: the same
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
 //	session.go     sessions: one order or one for each session; or a wrong read, or a cycle
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
@@ -141,6 +142,7 @@ var definitions = map[string]func(*claim) error{
 	"staleness":                   isStale,
 	"strong-eventual-consistency": isStrongEventual,
 	"watch":                       isWatch,
+	"stream":                      isStream,
 	"set":                         setAtEnd,
 	"set-full":                    setFull,
 	"unique-ids":                  uniqueIDs,
