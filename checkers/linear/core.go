@@ -65,12 +65,19 @@ func (p *problem) fatal(f *frontier, b *budget, more bool, cut func(int32) *prob
 	return ends[n].at
 }
 
-// since returns the last moment before the violation that f found at which
-// nothing was open and the object was in one state for certain, and the problem
-// from then on. Operations without an answer stay, for they may come later.
+// since returns a moment before the violation that f found at which nothing was
+// open and the object was in one state for certain, and the problem from then on.
+// It is the last one but for those from which on nothing changed, so that what is
+// left shows how the object got into the state that was the problem. Operations
+// without an answer stay, for they may come later.
 func (f *frontier) since() (int32, *problem) {
+	last := none
 	for i := f.deep - 1; i >= 0; i-- {
-		if q := f.quiet[i]; q.count == 1 {
+		switch q := f.quiet[i]; {
+		case q.count != 1:
+		case last == none:
+			last = int32(i)
+		case q.state != f.quiet[last].state:
 			at := f.events[i].at
 			rest := f.with(slices.DeleteFunc(slices.Clone(f.ops), func(x act) bool { return x.res <= at }))
 			rest.first = q.state

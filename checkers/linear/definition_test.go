@@ -78,12 +78,12 @@ func agrees(t *testing.T, o *thing, h *history.History, e Engine) (valid, judged
 	if valid != (r.Verdict == checkers.OK) || r.Verdict == checkers.Unknown {
 		t.Fatalf("brute force says %v, %v says %v %s\n%s%+v", valid, e, r.Verdict, r.Reason, show(h), r.Anomalies)
 	}
-	certified(t, h, r)
+	proven(t, h, r)
 	return valid, true
 }
 
-// certified fails unless the certificate of a result is confirmed.
-func certified(t *testing.T, h *history.History, r checkers.Result) {
+// proven fails unless the certificate of a result is confirmed.
+func proven(t *testing.T, h *history.History, r checkers.Result) {
 	t.Helper()
 	claim, err := r.Claim()
 	if err != nil {

@@ -346,10 +346,10 @@ func (z *zones) call(i int32) history.Call { return z.calls[z.ops[i].call] }
 func (z *zones) value(v int32) string { return z.values.Value(v).String() }
 
 func (z *zones) f(i int32) string {
-	if z.ops[i].isCAS() {
-		return "compare-and-set"
+	if f := z.call(i).Invoke.F; f == "append" || !z.ops[i].isCAS() {
+		return f
 	}
-	return z.call(i).Invoke.F
+	return "compare-and-set"
 }
 
 func (z *zones) who(i int32) string { return fmt.Sprintf("process %v", z.call(i).Invoke.Process) }
@@ -362,6 +362,8 @@ func (z *zones) end(i int32) string { return z.clock.At(z.call(i).Complete) }
 func (z *zones) did(i int32) string {
 	o := z.ops[i]
 	switch {
+	case o.isCAS() && z.call(i).Invoke.F == "append":
+		return fmt.Sprintf("%s made %s of %s at %s", z.who(i), z.value(o.to), z.value(o.from), z.begin(i))
 	case o.isCAS():
 		return fmt.Sprintf("%s replaced %s by %s at %s", z.who(i), z.value(o.from), z.value(o.to), z.begin(i))
 	case o.isRead():

@@ -193,7 +193,7 @@ func Check(ctx context.Context, h *history.History, opts Options) Report {
 }
 
 // firstSteps is how many steps a search has before the other keys have their turn.
-const firstSteps = 200_000
+const firstSteps = 50_000
 
 func (r Report) invalid() bool {
 	return slices.ContainsFunc(r.Keys, func(k KeyReport) bool { return k.Verdict == checkers.Invalid })
@@ -270,6 +270,11 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 	if opts.Model.isRegister(calls) {
 		return judgeRegister(calls, opts, b)
 	}
+	if opts.Model.texts && (opts.Engine == Auto || opts.Engine == Zones) {
+		if c, ok := opts.Model.chained(calls); ok {
+			return judgeChains(c)
+		}
+	}
 	p, err := decoded(opts.Model, calls)
 	if err != nil {
 		return KeyReport{Verdict: checkers.Unknown, Reason: err.Error()}
@@ -279,7 +284,7 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 	case p.judged == 0:
 		k.Verdict, k.Reason = checkers.Unknown, nothing
 	case opts.Engine == Zones:
-		k.Verdict, k.Reason = checkers.Unknown, "zones are for registers only"
+		k.Verdict, k.Reason = checkers.Unknown, "zones are for registers of unique values only"
 	case (opts.Engine == Auto || opts.Engine == Monitor) && k.monitor(p, b):
 	case opts.Engine == Monitor:
 		k.Verdict, k.Reason = checkers.Unknown, "this takes a search: the model has no other algorithm, or elements cannot be told apart"
@@ -367,7 +372,10 @@ func (r Report) result(m Model) checkers.Result {
 	if d.Judged == 0 && result.Verdict == checkers.OK {
 		result = checkers.Unknownf(nothing)
 	}
-	if open > 0 && len(r.Keys) > 1 {
+	switch {
+	case result.Verdict != checkers.Unknown:
+		result.Reason = ""
+	case open > 0 && len(r.Keys) > 1:
 		result.Reason = fmt.Sprintf("%s (%d of %d keys are undecided, %d are linearizable)", result.Reason, open, len(r.Keys), d.OK)
 	}
 	result.Anomalies = r.anomalies()

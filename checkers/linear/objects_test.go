@@ -68,7 +68,7 @@ func oneOf(rng *rand.Rand, names ...string) string { return names[rng.IntN(len(n
 func things() []thing {
 	return []thing{
 		registerThing(), multiThing(), mutexThing(false), mutexThing(true), reentrantThing(), semaphoreThing(),
-		queueThing(FIFOQueue(), true), queueThing(UnorderedQueue(), false), setThing(true), setThing(false), counterThing(), kvThing(), logThing(),
+		queueThing(FIFOQueue(), true), queueThing(UnorderedQueue(), false), setThing(true), setThing(false), counterThing(), kvThing(2), kvThing(9), logThing(),
 	}
 }
 
@@ -304,7 +304,9 @@ func letters(state []int64) history.Value {
 	return history.String(text)
 }
 
-func kvThing() thing {
+// kvThing is one key of a store of texts of so many digits. Where there are many,
+// texts are unique most of the time.
+func kvThing(letterCount int) thing {
 	digits := func(v history.Value) []int64 {
 		var list []int64
 		for _, c := range v.Text() {
@@ -334,7 +336,10 @@ func kvThing() thing {
 			text := func(n int) history.Value {
 				s := ""
 				for range rng.IntN(n) {
-					s += oneOf(rng, "1", "2")
+					s += fmt.Sprint(1 + rng.IntN(letterCount))
+				}
+				if s == "" && letterCount > 2 {
+					s = fmt.Sprint(1 + rng.IntN(letterCount))
 				}
 				return history.String(s)
 			}
@@ -376,7 +381,7 @@ func logThing() thing {
 // their beginnings and their ends, and tell the truth about it with the given
 // probability. Without an answer, they may take effect later, or never.
 func (o *thing) history(rng *rand.Rand, calls, processes int, truth float64, info bool) *history.History {
-	g := &use{thing: o, rng: rng, state: o.start, open: make(map[history.Process]*running), truth: truth, info: info}
+	g := &inUse{thing: o, rng: rng, state: o.start, open: make(map[history.Process]*running), truth: truth, info: info}
 	for p := range processes {
 		g.idle = append(g.idle, history.Process(p))
 	}
@@ -401,8 +406,8 @@ func (o *thing) history(rng *rand.Rand, calls, processes int, truth float64, inf
 	return &history.History{Ops: g.ops}
 }
 
-// use is a thing in use.
-type use struct {
+// inUse is a thing in use.
+type inUse struct {
 	*thing
 	rng   *rand.Rand
 	ops   []history.Op
@@ -423,12 +428,12 @@ type running struct {
 	result history.Value
 }
 
-func (g *use) record(op history.Op) {
+func (g *inUse) record(op history.Op) {
 	op.Index, op.Time = len(g.ops), int64(len(g.ops))*1e6
 	g.ops = append(g.ops, op)
 }
 
-func (g *use) invoke() {
+func (g *inUse) invoke() {
 	p := g.idle[0]
 	g.idle = g.idle[1:]
 	f, arg := g.draw(g.rng)
@@ -438,7 +443,7 @@ func (g *use) invoke() {
 	g.record(op)
 }
 
-func (g *use) effect(r *running) {
+func (g *inUse) effect(r *running) {
 	if r.done {
 		return
 	}
@@ -452,7 +457,7 @@ func (g *use) effect(r *running) {
 	g.state, r.result = e.state, e.result
 }
 
-func (g *use) complete() {
+func (g *inUse) complete() {
 	i := g.rng.IntN(len(g.busy))
 	p := g.busy[i]
 	g.busy = slices.Delete(g.busy, i, i+1)

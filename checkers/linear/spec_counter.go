@@ -79,6 +79,8 @@ func (s *counterSpec) step(n int64, x *act) (int64, bool) {
 	}
 }
 
+func (s *counterSpec) anomaly(*act) string { return "wrong-count" }
+
 func (s *counterSpec) why(n int64, x *act) string {
 	if x.verb == counterOdd {
 		return "that is no number"

@@ -78,6 +78,16 @@ func (s *lockSpec) owned(owners []int32, x *act) ([]int32, bool) {
 	return slices.Delete(slices.Clone(owners), first, first+n), true
 }
 
+func (s *lockSpec) anomaly(x *act) string { return lockAnomaly(x) }
+
+// lockAnomaly is what the field calls it if an operation of a lock is refused.
+func lockAnomaly(x *act) string {
+	if x.verb == lockAcquire {
+		return "double-grant"
+	}
+	return "unheld-release"
+}
+
 func (s *lockSpec) why(state int64, x *act) string {
 	taken := state
 	if s.model.Owners {
@@ -127,6 +137,8 @@ func (s *reentrantSpec) step(state int64, x *act) (int64, bool) {
 		return state - 1, held > 0
 	}
 }
+
+func (s *reentrantSpec) anomaly(x *act) string { return lockAnomaly(x) }
 
 func (s *reentrantSpec) why(state int64, x *act) string {
 	owner, held := state>>heldBits-1, state&(1<<heldBits-1)
