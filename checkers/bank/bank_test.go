@@ -380,7 +380,5 @@ func BenchmarkBank(b *testing.B) {
 		op.Index, op.Type = op.Index+1, history.OK
 		h.Ops = append(h.Ops, op)
 	}
-	for b.Loop() {
-		New(Options{TotalAmount: total("80")}).Check(b.Context(), h)
-	}
+	confirm.Bench(b, Name, New(Options{TotalAmount: total("80")}), h)
 }

@@ -324,10 +324,6 @@ func BenchmarkCausal(b *testing.B) {
 			}
 			h.Ops = append(h.Ops, op)
 		}
-		b.Run(strconv.Itoa(keys), func(b *testing.B) {
-			for b.Loop() {
-				New().Check(b.Context(), h)
-			}
-		})
+		confirm.Bench(b, strconv.Itoa(keys), New(), h)
 	}
 }

@@ -312,7 +312,5 @@ func BenchmarkCausalReverse(b *testing.B) {
 		op.Index, op.Type = op.Index+1, history.OK
 		h.Ops = append(h.Ops, op)
 	}
-	for b.Loop() {
-		New(Options{}).Check(b.Context(), h)
-	}
+	confirm.Bench(b, Name, New(Options{}), h)
 }

@@ -170,7 +170,5 @@ func BenchmarkConverge(b *testing.B) {
 		op.Index, op.Type, op.Value = op.Index+1, history.OK, history.Int(int64(n/2))
 		h.Ops = append(h.Ops, op)
 	}
-	for b.Loop() {
-		New(Options{}).Check(b.Context(), h)
-	}
+	confirm.Bench(b, Name, New(Options{}), h)
 }

@@ -446,10 +446,6 @@ func BenchmarkCounter(b *testing.B) {
 	}
 	for _, opts := range []Options{{}, {Eventual: true}} {
 		c := New(opts)
-		b.Run(c.Name(), func(b *testing.B) {
-			for b.Loop() {
-				c.Check(b.Context(), h)
-			}
-		})
+		confirm.Bench(b, c.Name(), c, h)
 	}
 }

@@ -463,7 +463,5 @@ func BenchmarkLongFork(b *testing.B) {
 		op.Index, op.Type, op.Value = op.Index+1, history.OK, done
 		h.Ops = append(h.Ops, op)
 	}
-	for b.Loop() {
-		New(Options{GroupSize: 2}).Check(b.Context(), h)
-	}
+	confirm.Bench(b, Name, New(Options{GroupSize: 2}), h)
 }

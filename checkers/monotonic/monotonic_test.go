@@ -338,7 +338,5 @@ func BenchmarkMonotonic(b *testing.B) {
 		op.Index, op.Type, op.Value = op.Index+1, history.OK, done
 		h.Ops = append(h.Ops, op)
 	}
-	for b.Loop() {
-		New(Options{Realtime: true}).Check(b.Context(), h)
-	}
+	confirm.Bench(b, Name, New(Options{Realtime: true}), h)
 }

@@ -416,10 +416,6 @@ func BenchmarkQueue(b *testing.B) {
 		h.Ops = append(h.Ops, op)
 	}
 	for name, c := range map[string]checkers.Checker{Name: New(Options{}), PlainName: NewPlain()} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				c.Check(b.Context(), h)
-			}
-		})
+		confirm.Bench(b, name, c, h)
 	}
 }

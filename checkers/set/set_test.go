@@ -447,11 +447,7 @@ func BenchmarkSet(b *testing.B) {
 	for _, bb := range []struct{ every, width int }{{100_000, 1_000_000}, {2, 3}} {
 		h := big(1_000_000, bb.every, bb.width)
 		for _, c := range []checkers.Checker{New(Options{Linearizable: true}), NewLast()} {
-			b.Run(fmt.Sprintf("%s/every%d", c.Name(), bb.every), func(b *testing.B) {
-				for b.Loop() {
-					c.Check(b.Context(), h)
-				}
-			})
+			confirm.Bench(b, fmt.Sprintf("%s/every%d", c.Name(), bb.every), c, h)
 		}
 	}
 }

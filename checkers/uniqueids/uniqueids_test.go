@@ -159,10 +159,6 @@ func BenchmarkUniqueIDs(b *testing.B) {
 			op.Index, op.Type, op.Value = op.Index+1, history.OK, value(n)
 			h.Ops = append(h.Ops, op)
 		}
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				New(Options{}).Check(b.Context(), h)
-			}
-		})
+		confirm.Bench(b, name, New(Options{}), h)
 	}
 }

@@ -26,12 +26,13 @@ import (
 // pn-counter this is so of final reads, which also have each amount as a whole or
 // not at all; other reads may lack anything.
 //
-//	undercount, overcount, impossible  the read, and additions that did not fail
+//	undercount, overcount, impossible  the read
 
 // accounts is a bank.
 type accounts struct {
 	reads []*op
 	names []string
+	exist map[string]bool // by these names; nil if any may
 	total *int64
 	debts bool
 }
@@ -54,6 +55,12 @@ func bank(c *claim) error {
 		if err != nil {
 			return fmt.Errorf("parameter %s=%s of %s: %w", name, value, c.Definition, err)
 		}
+	}
+	for _, name := range want.names {
+		if want.exist == nil {
+			want.exist = map[string]bool{}
+		}
+		want.exist[name] = true
 	}
 	return c.decide(func(ops []*op) (subject, error) {
 		a := want
@@ -93,7 +100,7 @@ func (a *accounts) read(o *op) (balances, error) {
 		}
 		there[name] = true
 		b.total += n
-		b.odd = b.odd || a.names != nil && !slices.Contains(a.names, name)
+		b.odd = b.odd || a.exist != nil && !a.exist[name]
 		b.empty = b.empty || e[1].IsNil()
 		b.debt = b.debt || n < 0
 	}
@@ -321,19 +328,10 @@ func (t *tally) possible(o *op, choices *big.Int) bool {
 }
 
 func (t *tally) shows(anomaly string, ops []*op) error {
-	var read *op
-	for _, o := range ops {
-		isAddition := slices.ContainsFunc(t.added, func(a addition) bool { return a.op == o })
-		switch {
-		case read == nil && slices.Contains(t.reads, o):
-			read = o
-		case !isAddition:
-			return unknown(anomaly, ops)
-		}
-	}
-	if read == nil {
+	if len(ops) != 1 || !slices.Contains(t.reads, ops[0]) {
 		return unknown(anomaly, ops)
 	}
+	read := ops[0]
 	v, _ := read.Complete.Value.Int()
 	least, most, _ := t.bounds(read)
 	switch {

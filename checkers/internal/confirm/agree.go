@@ -184,3 +184,19 @@ func (o Oracle) Fuzz(f *testing.F) {
 		o.One(t, h, 0, rand.New(rand.NewPCG(3, 4)).IntN)
 	})
 }
+
+// Bench measures how long a checker takes, and how long it takes to confirm its
+// certificate.
+func Bench(b *testing.B, name string, c checkers.Checker, h *history.History) {
+	b.Run(name+"/check", func(b *testing.B) {
+		for b.Loop() {
+			c.Check(b.Context(), h)
+		}
+	})
+	r := c.Check(b.Context(), h)
+	b.Run(name+"/verify", func(b *testing.B) {
+		for b.Loop() {
+			Result(b, h, r)
+		}
+	})
+}
