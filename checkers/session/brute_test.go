@@ -473,7 +473,7 @@ func TestRandomAgainstBruteForce(t *testing.T) {
 		n = 8_000
 	}
 	if os.Getenv("ORDEAL_LONG") != "" {
-		n = 3_000_000
+		n = 1_000_000
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	invalid := map[session.Guarantee]int{}

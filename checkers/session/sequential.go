@@ -20,12 +20,12 @@ func (s *study) sequential(ctx context.Context) outcome {
 	if o.found != nil || o.unknown != nil {
 		return o
 	}
-	for _, by := range []func(op) int{s.ended, func(x op) int { return s.calls[x.call].Invoke.Index }} {
+	for _, when := range [][]int{s.ends(true), s.ends(false), s.begins()} {
 		order := make([]int32, len(s.ops))
 		for v := range order {
 			order[v] = int32(v)
 		}
-		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(by(s.ops[a]), by(s.ops[b])) })
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(when[a], when[b]) })
 		if order = s.serial(order); order != nil {
 			return s.serialized(order)
 		}
@@ -49,12 +49,32 @@ func (s *study) serialized(order []int32) outcome {
 	return outcome{certify: func() okEvidence { return okEvidence{Order: s.indices(order)} }}
 }
 
-// ended returns when an operation ended.
-func (s *study) ended(x op) int {
-	if x.leaf {
-		return never
+// ends returns by when each operation has probably taken effect: at its end, or at
+// that of a read that found it. One of unknown outcome did so when its client gave
+// up, if it was prompt.
+func (s *study) ends(prompt bool) []int {
+	when := make([]int, len(s.ops))
+	for v := range s.ops {
+		when[v] = never
+		if c := s.calls[s.ops[v].call]; c.Complete != nil && (prompt || !s.ops[v].leaf) {
+			when[v] = c.Complete.Index
+		}
 	}
-	return s.calls[x.call].Complete.Index
+	for v := range s.ops {
+		if w := s.ops[v].from; w != none && !s.ops[v].write {
+			when[w] = min(when[w], when[v])
+		}
+	}
+	return when
+}
+
+// begins returns when each operation began.
+func (s *study) begins() []int {
+	when := make([]int, len(s.ops))
+	for v := range s.ops {
+		when[v] = s.indexOf(int32(v))
+	}
+	return when
 }
 
 // serial returns an order of everything in which writes to a key are in the given
