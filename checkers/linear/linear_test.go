@@ -12,13 +12,15 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
-// check judges with one engine and returns the report on the only key.
+// check judges with one engine, has the certificate confirmed, and returns the
+// report on the only key.
 func check(t *testing.T, h *history.History, e Engine) KeyReport {
 	t.Helper()
 	r := Check(t.Context(), h, Options{Engine: e, Workers: 1})
 	if len(r.Keys) != 1 {
 		t.Fatalf("%d keys, reason %q", len(r.Keys), r.Reason)
 	}
+	confirm(t, h, r)
 	return r.Keys[0]
 }
 

@@ -793,3 +793,22 @@ func stretched(t *testing.T, rng *rand.Rand, parsed [][]*op, p options, n int) *
 	}
 	return h
 }
+
+// FuzzEvidence tries bytes as evidence about a history that is linearizable:
+// none may be confirmed as a violation, and nothing may break.
+func FuzzEvidence(f *testing.F) {
+	for i, c := range certificates {
+		f.Add(uint8(i), []byte(c.evidence))
+		for _, e := range c.refused {
+			f.Add(uint8(i), []byte(e))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, evidence []byte) {
+		kind := tiny[int(which)%len(tiny)]
+		rng := rand.New(rand.NewPCG(9, uint64(which)))
+		h := stretched(t, rng, parse(t, kind.ops), kind.parameters, 8)
+		if json.Valid(evidence) && verifyClaim(t, h, kind.parameters, "invalid", json.RawMessage(evidence)) == nil {
+			t.Fatalf("%s was confirmed\n%s", evidence, show(h))
+		}
+	})
+}

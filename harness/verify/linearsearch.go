@@ -2,6 +2,7 @@ package verify
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,7 +28,7 @@ func (l *linear) searched(p proof) error {
 	if err != nil {
 		return err
 	}
-	s := &search{states: make(map[string]bool)}
+	s := &search{dead: make(map[[sha256.Size]byte]bool)}
 	if s.machine, err = l.machine(); err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (l *linear) searched(p proof) error {
 	slices.SortFunc(s.ops, func(a, b wanted) int { return cmp.Compare(a.inv, b.inv) })
 	explained := s.explains(nil, 0)
 	switch {
-	case s.steps >= maxSteps:
+	case s.spent():
 		return fmt.Errorf("the search was given up after %d steps: the proof must name fewer operations, or end earlier", s.steps)
 	case explained:
 		return fmt.Errorf("there is an order that explains the operations")
@@ -204,20 +205,26 @@ func (w *wanted) leaveOut(model string, out map[string]bool) {
 	w.value = history.List(elems...)
 }
 
-// maxSteps is how many steps a search may take.
-const maxSteps = 1 << 20
+// What a search may take: steps, and bytes of states that it looks at.
+const (
+	maxSteps = 1 << 20
+	maxBytes = 1 << 29
+)
 
 // search looks for an order.
 type search struct {
 	ops     []wanted // in the order of their invocations
 	machine machine
-	states  map[string]bool // what was found to lead nowhere
+	dead    map[[sha256.Size]byte]bool // states that were found to lead nowhere
 	steps   int
+	bytes   int
 }
 
+// spent reports whether the search must be given up.
+func (s *search) spent() bool { return s.steps >= maxSteps || s.bytes >= maxBytes }
+
 // explains reports whether the operations from next on, and the open ones, which
-// began before, have an order. It is true as well when the search is given up,
-// which the number of steps shows.
+// began before, have an order. It is true as well when the search is given up.
 func (s *search) explains(open []int, next int) bool {
 	for ; next < len(s.ops) && s.ops[next].inv < s.deadline(open); next++ {
 		open = append(open, next)
@@ -225,11 +232,13 @@ func (s *search) explains(open []int, next int) bool {
 	if !slices.ContainsFunc(open, func(i int) bool { return s.ops[i].must }) {
 		return next == len(s.ops)
 	}
-	state := s.state(open, next)
-	if s.states[state] {
+	text := s.state(open, next)
+	state := sha256.Sum256([]byte(text))
+	if s.dead[state] {
 		return false
 	}
-	if s.steps++; s.steps >= maxSteps {
+	s.steps, s.bytes = s.steps+1, s.bytes+len(text)+8*len(open)
+	if s.spent() {
 		return true
 	}
 	for n, i := range open {
@@ -246,12 +255,12 @@ func (s *search) explains(open []int, next int) bool {
 			undo()
 			if w.looks() {
 				// It could only look on, so when it looks makes no difference.
-				s.states[state] = true
+				s.dead[state] = true
 				return false
 			}
 		}
 	}
-	s.states[state] = true
+	s.dead[state] = true
 	return false
 }
 
