@@ -1,6 +1,7 @@
 package linear
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -120,4 +121,52 @@ func ratio(b *testing.B, h *history.History) {
 		bound = 1
 	}
 	b.ReportMetric(bound, "lower-bound")
+}
+
+// busy is 3,000 operations of k clients that are nearly always busy, on an object
+// of a few states; at the end one that cannot be, if the history is to be invalid.
+func busy(o thing, k int, last ...history.Op) *history.History {
+	return after(o.history(rand.New(rand.NewPCG(14, uint64(k))), 3000, k, 1, false), last)
+}
+
+// BenchmarkSearch judges the same histories along the frontier and with
+// Porcupine, valid and invalid ones.
+func BenchmarkSearch(b *testing.B) {
+	none := history.Nil
+	for _, c := range []struct {
+		name string
+		o    thing
+		last []history.Op
+	}{
+		{"rmw", registerThing(), []history.Op{did(0, "read", none, history.Int(1)), did(0, "read", none, history.Int(2))}},
+		{"counter", counterThing(), []history.Op{did(0, "read", none, history.Int(1)), did(0, "read", none, history.Int(2))}},
+		{"mutex", mutexThing(false), []history.Op{did(0, "acquire"), did(0, "acquire")}},
+	} {
+		for _, k := range []int{4, 8, 12} {
+			for _, e := range []Engine{Frontier, Porcupine} {
+				valid, invalid := busy(c.o, k), busy(c.o, k, c.last...)
+				search := func(b *testing.B, h *history.History) checkers.Verdict {
+					return onlySearch(b, c.o.model, h, e)
+				}
+				b.Run(fmt.Sprintf("%s/%d/valid/%v", c.name, k, e), func(b *testing.B) { benchmark(b, valid, search) })
+				b.Run(fmt.Sprintf("%s/%d/invalid/%v", c.name, k, e), func(b *testing.B) { benchmark(b, invalid, search) })
+			}
+		}
+	}
+}
+
+// onlySearch looks for an order and does not make violations small.
+func onlySearch(b *testing.B, m Model, h *history.History, e Engine) checkers.Verdict {
+	opts := Options{Model: m, Timeout: capped}.filled()
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		b.Fatal(err)
+	}
+	limit := newBudget(b.Context(), opts)
+	defer limit.stop()
+	parts, err := again{calls, opts}.parts()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return parts[0].search(e, limit).verdict
 }

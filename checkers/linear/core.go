@@ -96,7 +96,10 @@ func (f *frontier) core(b *budget) (int32, *problem) {
 	if f.outlook != nil {
 		// What came later told the search too much to know how it was then.
 		f, _ = newFrontier(whole, b)
-		f.run()
+		f.limit = patience
+		if _, done := f.run(); !done {
+			return none, whole
+		}
 	}
 	at, p := f.since()
 	p = p.prefix(whole.last())

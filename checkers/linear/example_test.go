@@ -31,3 +31,26 @@ func Example() {
 	// invalid
 	// lost-write [0 2]: process 1 read nil at 2 ms; nil was overwritten with 7 by process 0, which finished at 1 ms, before that read began; nil was there before anything was written; 7 was never seen
 }
+
+// Two clients hold a lock at the same time.
+func ExampleModel() {
+	h, err := history.Read(strings.NewReader(`
+{:process 0, :type :invoke, :f :acquire, :time 0}
+{:process 0, :type :ok, :f :acquire, :time 1000000}
+{:process 1, :type :invoke, :f :acquire, :time 2000000}
+{:process 1, :type :ok, :f :acquire, :time 3000000}
+`))
+	if err != nil {
+		panic(err)
+	}
+	model, err := linear.Mutex().With(map[string]string{"owner": "process"})
+	if err != nil {
+		panic(err)
+	}
+	result := linear.New(linear.Options{Model: model}).Check(context.Background(), h)
+	for _, a := range result.Anomalies {
+		fmt.Printf("%s %v: %s\n", a.Name, a.Ops, a.Explanation)
+	}
+	// Output:
+	// double-grant [0 2]: the acquire by process 1 (2 ms to 3 ms) fits in no order that keeps to real time: after the acquire by process 0 (0 ms to 1 ms), process 0 held it
+}

@@ -5,32 +5,56 @@
 //
 // Linearizability is local: a history is linearizable if the operations on each
 // key are. So the operations are parted by key, and keys are judged in parallel.
+// So are the parts of a key that have nothing to do with each other: registers
+// that no transaction uses together, and the elements of a set that nobody reads
+// as a whole (P-compositionality: Horn and Kroening, 2015).
 //
-// # Zones
+// What the object is, its [Model] says: a register, a lock, a queue, a set, a
+// counter, a store of texts, a log. An operation that failed did not happen; one
+// without an answer may have happened at any time after it began, or never.
+// Those that nobody can have seen are dropped, which is exact, and matters: it is
+// crashed operations that make searches long.
 //
-// Deciding is NP-complete in general, but not when no two writes write the same
-// value, for then a read names the write that it read from. All operations on
-// one value form a cluster that nothing else can come between. Let first be the
-// time at which the first of them finished, and last the time at which the last
-// of them began: cluster A has to come before cluster B if first(A) < last(B).
-// A history is linearizable if no two clusters have to come before each other,
-// which a sort and a binary search find out (Gibbons and Korach, 1997).
+// # What decides
 //
-// Compare-and-set links two clusters to a chain, which is judged as one. An
-// operation whose outcome is unknown happened if its value was seen, directly or
-// through others; if not, it makes no difference and is dropped. So crashed
-// operations, which make the search below exponential, cost nothing here.
+// Deciding is NP-complete in general (Gibbons and Korach, 1997). But where no two
+// operations write the same value, what was read names what it came from, and an
+// algorithm in n log n knows the answer:
 //
-// # Search
+//	object              where values are unique                       elsewhere
+//	register, cas       zones                                         frontier
+//	kv                  zones, also with append                       frontier
+//	fifo queue          package fifo                                  frontier
+//	unordered queue     package bag, unless one was called empty      frontier
+//	set                 package sets, unless elements are removed     frontier
+//	anything else       frontier
 //
-// Where values repeat, the history goes to Porcupine, which searches for an order
-// (Wing and Gong; Lowe; Horn and Kroening) in a budget of time and memory.
-// A search that exceeds it is unknown, never ok.
+// Zones: all operations on one value form a cluster that nothing else can come
+// between. Let first be the time at which the first of them finished, and last the
+// time at which the last of them began: cluster A has to come before cluster B if
+// first(A) < last(B). A history is linearizable if no two clusters have to come
+// before each other, which a sort and a binary search find out (Gibbons and
+// Korach, 1997). Compare-and-set links two clusters to a chain, which is judged
+// as one, and so does append. An operation whose outcome is unknown happened if
+// its value was seen, directly or through others.
+//
+// The frontier is a search (Wing and Gong, 1993; Lowe, 2017) that goes along the
+// history with nothing but a mask of the operations that are open and the state
+// of the object, and never comes to the same place twice: with k operations open
+// at a time, n*2^k places at most, times the number of states (Lee and Mathur,
+// 2026). How long the history is hardly matters, how many clients there are does.
+// Crashed operations take no place in the mask: those that do the same are counted.
+//
+// Porcupine, a search of another kind, takes over where more than 64 operations
+// are open at a time. Searches have a budget of time and memory together. One
+// that exceeds it is unknown, never ok. A hard key gets a few steps first, so that
+// it does not use up the time for the others, and is left undecided if one of
+// these is invalid.
 //
 // # Explanations
 //
-// Every anomaly comes with the fewest operations that show it, under the name
-// of its shape:
+// Every anomaly comes with few operations that show it, under the name of its
+// shape. Of registers:
 //
 //	stale-read     an overwritten value was read
 //	lost-write     an acknowledged write was never seen, or an update was built on what it had overwritten
@@ -41,7 +65,34 @@
 //	future-read    a value was read before its write began
 //	double-cas     two compare-and-sets replaced the same value
 //	circular-cas   compare-and-sets each needed the value of the next one
+//	incompatible-order  what was appended once was read behind two different texts
+//
+// Of queues and sets:
+//
+//	unexpected   an element came out, or was seen, that nobody had put there
+//	duplicate    an element was taken more often than it had been put there
+//	lost         an element was left behind by later ones for good
+//	reordered    an element was left behind by later ones for a while
+//	false-empty  a queue was called empty, and was not at any moment
+//	stale-read   a set was seen as it cannot have been at that time
+//
+// Of locks and counters, and of whatever a search found:
+//
+//	double-grant    a lock was acquired, or permits were, that others held
+//	unheld-release  a lock was released that was not held
+//	wrong-count     a counter was read that cannot have had this value
 //	nonlinearizable  none of these, but no order explains the operations
+//
+// A search explains itself by the longest order that it found, the operation that
+// fits in at no place there, and what the object held instead. What was before a
+// moment at which nothing was open, and whatever makes no difference, is left out.
+//
+// # Certificates
+//
+// The evidence for ok is an order of the operations on each key ([Orders]). That
+// for invalid is one of [Cycle], [Unwritten], [Excess], [Passed], [Covered],
+// [Impossible], or, after a search, [Refuted]: the operations among which no order
+// is to be found. The package harness/verify confirms them.
 package linear
 
 import (
@@ -182,25 +233,29 @@ func Check(ctx context.Context, h *history.History, opts Options) Report {
 	// A hard key must not use up the time for the others: each gets a few steps
 	// first. If one of them is invalid, so is the history, and those that are hard
 	// stay undecided.
-	b.steps = firstSteps
-	parallel(opts.Workers, len(objects), one)
-	if b.steps = 0; report.invalid() {
-		return report
+	hard := make([]int, len(objects))
+	for i := range hard {
+		hard[i] = i
 	}
-	hard := report.impatient()
-	parallel(opts.Workers, len(hard), func(i int) { one(hard[i]) })
+	for _, b.steps = range turns {
+		parallel(opts.Workers, len(hard), func(i int) { one(hard[i]) })
+		if hard = report.putOff(); len(hard) == 0 || report.invalid() {
+			break
+		}
+	}
 	return report
 }
 
-// firstSteps is how many steps a search has before the other keys have their turn.
-const firstSteps = 50_000
+// turns is how many steps the search of a key may take, turn by turn. The last
+// turn has no limit.
+var turns = [...]int{2_000, 100_000, 0}
 
 func (r Report) invalid() bool {
 	return slices.ContainsFunc(r.Keys, func(k KeyReport) bool { return k.Verdict == checkers.Invalid })
 }
 
-// impatient returns the keys whose search was put off.
-func (r Report) impatient() []int {
+// putOff returns the keys whose search was put off.
+func (r Report) putOff() []int {
 	var keys []int
 	for i, k := range r.Keys {
 		if k.putOff {
