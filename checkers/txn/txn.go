@@ -187,6 +187,7 @@ type Report struct {
 
 // Details is what the checker puts into Result.Details.
 type Details struct {
+	Types     []string       `json:"anomaly-types"` // the names of what was found, the worst first
 	Count     map[string]int `json:"count"`
 	Tolerated []Anomaly      `json:"tolerated,omitempty"` // found, but the level allows them
 	Cycles    [][]Edge       `json:"cycles"`              // of the anomalies of the result, by place; null for those that are no cycles
@@ -367,7 +368,7 @@ func (r Report) Result() checkers.Result {
 	if r.Txns == 0 || r.Reason == nothing {
 		return result
 	}
-	d := Details{Count: r.Count, Not: r.Not, AlsoNot: r.AlsoNot, Strongest: r.Strongest, Txns: r.Txns, OK: r.OK, Nodes: r.Nodes, Edges: r.Edges}
+	d := Details{Types: r.types(), Count: r.Count, Not: r.Not, AlsoNot: r.AlsoNot, Strongest: r.Strongest, Txns: r.Txns, OK: r.OK, Nodes: r.Nodes, Edges: r.Edges}
 	for _, a := range rounds(r.Anomalies) {
 		switch {
 		case !r.Forbidden[a.Name]:
@@ -379,6 +380,16 @@ func (r Report) Result() checkers.Result {
 	}
 	d.Tolerated = d.Tolerated[:min(len(d.Tolerated), checkers.MaxAnomalies)]
 	return result.Detail(d)
+}
+
+// types returns the names of the anomalies, the worst first.
+func (r Report) types() []string {
+	names := make([]string, 0, len(r.Count))
+	for name := range r.Count {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return severity(a) - severity(b) })
+	return names
 }
 
 // rounds orders anomalies so that the first of each name come first, then the
