@@ -29,7 +29,6 @@
 //	session.go     sessions: one order or one for each session; or a wrong read, or a cycle
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
 //	polygraph.go           isolated-registers: an order; or a proof that there is none
-//	ledger.go      ledger, notary: nothing; or operations in the roles of a rule, see roles.go
 //	ledger.go, notary.go, files.go, append.go, lease.go, batch.go
 //	               ledger, notary, files, append, lease, batch: nothing; or operations in the roles of a rule, see roles.go
 //
@@ -163,6 +162,7 @@ var definitions = map[string]func(*claim) error{
 	"isolated-registers":          isolatedRegisters,
 	"append":                      appends,
 	"files":                       files,
+	"lease":                       lease,
 }
 
 // claim is what has to be confirmed, with the history it is about.

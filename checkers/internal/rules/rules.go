@@ -13,6 +13,7 @@ import (
 type Finding struct {
 	Rule  string // the name of the anomaly
 	Ops   []int  // indices of invocations, in the order of the roles that the rule gives them
+	Also  []int  // of others that a reader has to see too
 	Item  string // what it is about, where the operations are about several things
 	Key   string
 	Why   string
@@ -76,7 +77,7 @@ func (b *Book) Result(order []string, definition string, parameters map[string]s
 	}
 	r := checkers.Result{Verdict: checkers.Invalid}
 	for _, f := range found[:min(len(found), checkers.MaxAnomalies)] {
-		r.Anomalies = append(r.Anomalies, checkers.Anomaly{Name: f.Rule, Explanation: f.Why, Ops: inOrder(f.Ops), Key: f.Key, Edges: f.Edges})
+		r.Anomalies = append(r.Anomalies, checkers.Anomaly{Name: f.Rule, Explanation: f.Why, Ops: inOrder(append(f.Also, f.Ops...)), Key: f.Key, Edges: f.Edges})
 	}
 	r.Certify = func() (checkers.Claim, error) {
 		claim.Verdict, claim.Evidence = checkers.Invalid, Proof{found[0].Rule, found[0].Ops, found[0].Item}
