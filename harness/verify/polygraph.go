@@ -117,7 +117,7 @@ type refStep struct {
 // of the key that it left. The initial version has no transaction.
 type made struct{ txn, key int }
 
-const beginning = -1
+const atFirst = -1
 
 // link is the place of a version: in which chain, by the transaction that made
 // its first version, and how far behind that.
@@ -164,12 +164,12 @@ func (r *refutation) survey() error {
 	return nil
 }
 
-// source returns whose version of the key a transaction read: beginning for the
+// source returns whose version of the key a transaction read:  atFirst for the
 // initial one.
 func (r *refutation) source(reader made) (int, bool) {
 	id, ok := r.base[reader]
 	if !ok || id == nothing {
-		return beginning, ok
+		return atFirst, ok
 	}
 	w, ok := r.writer[version{reader.key, id}]
 	return w, ok && w != reader.txn && r.left[made{w, reader.key}] == id
@@ -193,10 +193,10 @@ func (r *refutation) chain() {
 				break
 			}
 			path = append(path, at)
-			if !read || from == beginning {
+			if !read || from == atFirst {
 				l, ok = link{at.txn, -1}, true
 				if read {
-					l.root = beginning
+					l.root = atFirst
 				}
 				break
 			}
@@ -319,7 +319,7 @@ func (r *refutation) edge(e *refEdge) error {
 		}
 		return r.later(reader, writer, e.If)
 	case e.Kind == "rw":
-		of := beginning
+		of := atFirst
 		if e.Version != nil {
 			of = *e.Version
 		}
@@ -336,21 +336,21 @@ func (r *refutation) edge(e *refEdge) error {
 func (r *refutation) later(a, b made, assumed *[2]int) error {
 	_, wrote := r.left[a]
 	_, wrote2 := r.left[b]
-	if !wrote && a.txn != beginning || !wrote2 {
+	if !wrote && a.txn != atFirst || !wrote2 {
 		return fmt.Errorf("a version is missing")
 	}
 	if w, ok := r.source(b); ok && w == a.txn || assumed != nil && *assumed == [2]int{a.txn, b.txn} {
 		return nil
 	}
 	before, ok := r.chains[a]
-	if a.txn == beginning {
-		before, ok = link{beginning, -1}, true
+	if a.txn == atFirst {
+		before, ok = link{atFirst, -1}, true
 	}
 	after, ok2 := r.chains[b]
 	switch {
 	case !ok || !ok2:
 		return fmt.Errorf("a version is in no chain")
-	case before.root == after.root && before.depth < after.depth, before.root == beginning && after.root != beginning:
+	case before.root == after.root && before.depth < after.depth, before.root == atFirst && after.root != atFirst:
 		return nil
 	case assumed == nil:
 		return fmt.Errorf("nothing says that its version comes later")
@@ -362,7 +362,7 @@ func (r *refutation) later(a, b made, assumed *[2]int) error {
 	}
 	same := first.root == second.root
 	switch {
-	case same && first.depth > second.depth, !same && second.root == beginning:
+	case same && first.depth > second.depth, !same && second.root == atFirst:
 		return nil // what is assumed cannot be, so it may be said to lead to anything
 	case !same && first.root == before.root && second.root == after.root:
 		return nil
