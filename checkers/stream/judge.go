@@ -153,8 +153,10 @@ func (j *judge) expected(c history.Call, id int32) {
 	switch p := j.messages[id].publish; {
 	case p.Invoke == nil:
 		j.note(Unexpected, c.Invoke.Node, fmt.Sprintf("%s got %v, which nobody published", j.who(c), j.ids.Value(id)), c.Invoke.Index)
-	case p.Type() == history.Fail || p.Invoke.Index > c.Complete.Index:
-		j.note(Unexpected, c.Invoke.Node, fmt.Sprintf("%s got %v, which process %v published at %s, and that failed or was later", j.who(c), j.ids.Value(id), p.Invoke.Process, j.clock.At(p.Invoke)), p.Invoke.Index, c.Invoke.Index)
+	case p.Type() == history.Fail:
+		j.note(Aborted, c.Invoke.Node, fmt.Sprintf("%s got %v, which process %v published at %s, and that failed", j.who(c), j.ids.Value(id), p.Invoke.Process, j.clock.At(p.Invoke)), p.Invoke.Index, c.Invoke.Index)
+	case p.Invoke.Index > c.Complete.Index:
+		j.note(Unexpected, c.Invoke.Node, fmt.Sprintf("%s got %v, which nobody had published by then", j.who(c), j.ids.Value(id)), c.Invoke.Index)
 	}
 }
 

@@ -28,7 +28,8 @@
 //	              which the other did not, or passed over what the other has before
 //	reorder       a reader got the messages of a producer in another order
 //	duplicate     a reader got a message twice (see Options.AtLeastOnce)
-//	unexpected    a reader got what nobody had published, or what failed
+//	unexpected    a reader got what nobody had published by then
+//	aborted-read  a reader got a message whose publish failed
 //
 // A history in which no fetch was ok is unknown. The time is linear in what was fetched,
 // but for sorting. Each reader is compared with the one that got most.
@@ -56,10 +57,11 @@ const (
 	Reorder     = "reorder"
 	Duplicate   = "duplicate"
 	Unexpected  = "unexpected"
+	Aborted     = "aborted-read"
 )
 
 // order is the order in which anomalies are shown: the gravest first.
-var order = []string{LostMiddle, LostPrefix, LostPostfix, Diverged, Reorder, Unexpected, Duplicate}
+var order = []string{LostMiddle, LostPrefix, LostPostfix, Diverged, Reorder, Aborted, Unexpected, Duplicate}
 
 // Options say what is allowed.
 type Options struct {

@@ -144,6 +144,13 @@ var mutations = []struct {
 			return []history.Value{v}
 		})
 	}},
+	{Aborted, func(h *history.History, _ history.Process, list []history.Value) {
+		for i := range h.Ops {
+			if op := &h.Ops[i]; op.F == "publish" && op.Type == history.OK && op.Value.Equal(list[0]) {
+				op.Type = history.Fail
+			}
+		}
+	}},
 	{Unexpected, func(h *history.History, process history.Process, list []history.Value) {
 		edit(h, process, func(_ int, v history.Value) []history.Value {
 			if v.Equal(list[2]) {

@@ -25,7 +25,8 @@ import (
 //	              the longest streams
 //	reorder       a message comes after one of the same producer with a higher counter
 //	duplicate     a reader got a message twice
-//	unexpected    a reader got what nobody had published by then, or what failed
+//	unexpected    a reader got what nobody had published by then
+//	aborted-read  a reader got something of which every publish failed
 //
 // An ok takes no evidence; for invalid it is a violation (see ruling.go).
 func isStream(c *claim) error {
@@ -44,6 +45,7 @@ type published struct {
 	counter  int64
 	acked    int // when it was acknowledged, if it was
 	begun    int // when it was first published by what did not fail
+	failed   bool
 }
 
 type streamed struct {
@@ -71,7 +73,9 @@ func (s *streamed) judge(ops []*op) error {
 			return err
 		}
 		p := s.published[name]
-		if !o.failed() {
+		if o.failed() {
+			p.failed = true
+		} else {
 			p.begun = min(p.begun, o.inv)
 		}
 		if o.happened() && p.acked == never {
@@ -103,7 +107,7 @@ func (s *streamed) message(v history.Value) (string, error) {
 	}
 	name := identity(v)
 	if s.published[name] == nil {
-		s.published[name] = &published{identity(pair[0]), n, never, never}
+		s.published[name] = &published{identity(pair[0]), n, never, never, false}
 	}
 	return name, nil
 }
@@ -125,7 +129,10 @@ func (s *streamed) fetch(o *op) error {
 		if err != nil {
 			return err
 		}
-		if s.published[name].begun > o.res {
+		switch p := s.published[name]; {
+		case p.begun == never && p.failed:
+			s.note("aborted-read", o.Invoke.Node)
+		case p.begun > o.res:
 			s.note("unexpected", o.Invoke.Node)
 		}
 		if _, ok := r.at[name]; !ok {
