@@ -202,7 +202,8 @@ func (s *study) because(v, next int32, why uint8) (text string, via []int32) {
 // witness returns a transaction that read the first n elements of the longest
 // list: one of those that are explained if possible, or one more.
 func (s *study) witness(o *object, n int) int32 {
-	for _, t := range s.members {
+	const few = 64 // of a long cycle it takes too long to ask each
+	for _, t := range s.members[:min(len(s.members), few)] {
 		for _, st := range s.of(t) {
 			if len(st.list) >= n && &s.objects[st.key] == o && prefix(st.list, o.longest) {
 				return t

@@ -113,7 +113,7 @@ func (r *replay) dependencies(want []level) error {
 	if err := r.versionsInOrder(by); err != nil {
 		return err
 	}
-	d := &deps{replay: r, by: by, longest: r.longest(), updates: make(map[version]*txn)}
+	d := &deps{replay: r, by: by, longest: r.longest(), updates: make(map[version]*txn), lasts: make(map[*txn]map[int]word)}
 	for _, l := range want {
 		d.reads = d.reads || l.flow[byData] >= g1c
 		d.lost = d.lost || strings.Contains(l.others, lostUp)
@@ -168,6 +168,7 @@ type deps struct {
 	by          map[version][]*txn
 	longest     [][]history.Value
 	updates     map[version]*txn
+	lasts       map[*txn]map[int]word
 	reads, lost bool
 }
 
@@ -249,11 +250,24 @@ func (d *deps) sources(x *txn, at int) error {
 		case i < len(all)-1:
 		case d.at(w[0]) > d.at(x):
 			return fmt.Errorf("%v shows what index %d wrote, which comes later", s.value, w[0].inv)
-		case w[0].on(s.key).last.id != v.id:
+		case d.left(w[0], s.key) != v.id:
 			return fmt.Errorf("%v shows what index %d wrote and replaced", s.value, w[0].inv)
 		}
 	}
 	return nil
+}
+
+// left returns the version of a key that a transaction wrote last.
+func (d *deps) left(x *txn, key int) word {
+	if d.lasts[x] == nil {
+		d.lasts[x] = make(map[int]word, len(x.steps))
+		for _, s := range x.steps {
+			if s.write {
+				d.lasts[x][s.key] = s.id
+			}
+		}
+	}
+	return d.lasts[x][key]
 }
 
 // updatesAlone confirms that no other transaction read the same state of a key
