@@ -224,7 +224,7 @@ func (a again) refuted(p *problem, result found, b *budget) (any, error) {
 	}
 	proof := Refuted{Proof: "search", Rule: "prefix", Until: &until}
 	if result.search == nil || result.search.steps < small {
-		return proof, nil
+		return proof, p.repeatable(until, b)
 	}
 	if a.opts.Model.isRegister(a.calls) {
 		r, err := a.opts.Model.decode(a.calls)
@@ -234,8 +234,27 @@ func (a again) refuted(p *problem, result found, b *budget) (any, error) {
 	}
 	if ops, ok := p.closed(a.opts.Model, until, b); ok {
 		proof.Rule, proof.Ops = "closed", ops
+		return proof, nil
 	}
-	return proof, nil
+	return proof, p.repeatable(until, b)
+}
+
+// verifiable is how many steps a search may take that somebody else is to repeat
+// by simpler means.
+const verifiable = 200_000
+
+// repeatable fails if whoever verifies that nothing explains the history up to a
+// time would have to search for too long. They have no foresight.
+func (p *problem) repeatable(until int, b *budget) error {
+	f, ok := newFrontier(p.ended(int32(until)), b)
+	if ok {
+		f.outlook, f.limit = nil, verifiable
+		_, ok = f.run()
+	}
+	if !ok {
+		return checkers.NoClaimf("the search that would confirm it takes too long")
+	}
+	return nil
 }
 
 // until returns a response such that what was known then had no order. The

@@ -1,6 +1,7 @@
 package linear
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -259,7 +260,7 @@ func (c *chains) write() {
 func (c *chains) text(s string) int32 { return c.number(history.String(s)) }
 
 // judgeChains judges a key as a register of unique values.
-func judgeChains(c *chains) KeyReport {
+func judgeChains(c *chains, m Model) KeyReport {
 	ops := dropUnobserved(c.ops, c.values.Len())
 	k := KeyReport{Engine: Zones.String(), Ops: len(ops), Judged: c.judged, Dropped: len(c.ops) - len(ops)}
 	switch {
@@ -274,7 +275,7 @@ func judgeChains(c *chains) KeyReport {
 	}
 	k.prove = func() (any, error) {
 		if k.Verdict == checkers.Invalid {
-			return c.refuted(k.Anomalies[0].Ops), nil
+			return c.refuted(m, k.Anomalies[0].Ops)
 		}
 		z := newZones(c.register, ops)
 		z.check(1)
@@ -286,7 +287,7 @@ func judgeChains(c *chains) KeyReport {
 // refuted has whoever verifies it search what had happened when the last of some
 // operations ended, and those that saw what they appended; or all that happened,
 // if not all operations are known that matter.
-func (c *chains) refuted(ops []int) Refuted {
+func (c *chains) refuted(m Model, ops []int) (any, error) {
 	until := 0
 	for i, call := range c.calls {
 		if !slices.Contains(ops, call.Invoke.Index) && len(ops) < maxOps {
@@ -299,7 +300,13 @@ func (c *chains) refuted(ops []int) Refuted {
 			until = max(until, c.calls[run.seen].Complete.Index)
 		}
 	}
-	return Refuted{Proof: "search", Rule: "prefix", Until: &until}
+	p, err := newProblem(m, c.calls)
+	if err != nil {
+		return nil, err
+	}
+	b := newBudget(context.Background(), Options{}.filled())
+	defer b.stop()
+	return Refuted{Proof: "search", Rule: "prefix", Until: &until}, p.repeatable(until, b)
 }
 
 // explain explains an append that was found behind two different texts.

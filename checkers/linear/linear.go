@@ -327,7 +327,7 @@ func judge(calls []history.Call, opts Options, b *budget) KeyReport {
 	}
 	if opts.Model.texts && (opts.Engine == Auto || opts.Engine == Zones) {
 		if c, ok := opts.Model.chained(calls); ok {
-			return judgeChains(c)
+			return judgeChains(c, opts.Model)
 		}
 	}
 	p, err := decoded(opts.Model, calls)
