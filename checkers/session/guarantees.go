@@ -320,6 +320,9 @@ func (o *ordering) circles(ctx context.Context, all []demand) []finding {
 			}
 		}
 	}
+	if len(found) > 0 {
+		return found
+	}
 	for p, need := range o.need {
 		if len(found) > 0 && ctx.Err() != nil {
 			break

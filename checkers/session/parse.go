@@ -106,14 +106,18 @@ func (s *study) access(c history.Call) (a access, err error) {
 	default:
 		return a, fmt.Errorf("%s is neither read nor write", f)
 	}
-	two := c.Invoke.Value
-	if two.IsNil() {
-		two = value
+	pair := c.Invoke.Value
+	if pair.IsNil() {
+		pair = value
 	}
-	if k := two.Kind(); key.IsAbsent() && len(two.Elems()) == 2 && (k == history.KindTuple || k == history.KindList) {
-		key = two.Elems()[0]
-		if value = value.Elems()[min(1, len(value.Elems())-1)]; !value.IsNil() && c.Type() == history.OK && !c.Complete.Value.Elems()[0].Equal(key) {
-			return a, fmt.Errorf("it was invoked with another key")
+	if key.IsAbsent() && isPair(pair) {
+		key = pair.Elems()[0]
+		switch {
+		case value.IsNil():
+		case !isPair(value) || !value.Elems()[0].Equal(key):
+			return a, fmt.Errorf("it was invoked with key %v, but returned %v", key, value)
+		default:
+			value = value.Elems()[1]
 		}
 	}
 	a.key, a.value = s.keys.ID(key), none
@@ -124,6 +128,10 @@ func (s *study) access(c history.Call) (a access, err error) {
 		return a, fmt.Errorf("a write of nil cannot be told from the initial state")
 	}
 	return a, nil
+}
+
+func isPair(v history.Value) bool {
+	return len(v.Elems()) == 2 && (v.Kind() == history.KindTuple || v.Kind() == history.KindList)
 }
 
 // written notes who wrote a value.

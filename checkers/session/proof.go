@@ -160,7 +160,8 @@ func (s *study) finding(name string, pr proof) finding {
 		for i := range r.path[1:] {
 			a.Edges = append(a.Edges, s.edge(r.path[i], r.path[i+1]))
 		}
-		a.Edges = append(a.Edges, checkers.Edge{From: s.indexOf(r.read), To: s.indexOf(r.from), Kind: "rw", Key: a.Key, Why: text})
+		a.Edges = append(a.Edges, checkers.Edge{From: s.indexOf(r.read), To: s.indexOf(r.from), Kind: "rw", Key: a.Key,
+			Why: fmt.Sprintf("%s found the initial state, as it was before %s", s.who(r.read), s.who(r.from))})
 	}
 	for i, v := range pr.cycle {
 		next := pr.cycle[(i+1)%len(pr.cycle)]
@@ -169,14 +170,52 @@ func (s *study) finding(name string, pr proof) finding {
 		}
 		edge := s.edge(v, next)
 		a.Edges = append(a.Edges, edge)
+		a.Ops = append(a.Ops, edge.Via...)
 		why = append(why, edge.Why)
 	}
+	slices.Sort(a.Ops)
+	a.Ops = slices.Compact(a.Ops)
 	end := "; so each of them came before itself"
 	if len(pr.cycle) == 0 {
 		end = "; but nothing comes before the initial state"
 	}
-	a.Explanation = strings.Join(why, "; ") + end
+	a.Explanation = s.introduce(a.Ops) + ". " + strings.Join(why, "; ") + end
 	return finding{a, e}
+}
+
+// introduce says what operations are, by the indices of their invocations.
+func (s *study) introduce(ops []int) string {
+	var list []string
+	for _, index := range ops {
+		c := s.at(index)
+		a, _ := s.access(c)
+		value, key := history.Nil, checkers.KeyName(s.keys.Value(a.key))
+		if a.value != none {
+			value = s.values.Value(a.value)
+		}
+		if key != "" {
+			key += " = "
+		}
+		end := "an unknown time"
+		if c.Type() != history.Info {
+			end = s.clock.At(c.Complete)
+		}
+		list = append(list, fmt.Sprintf("%s is %s%v by process %v, %s to %s", s.name(a.write, index), key, value, c.Invoke.Process, s.clock.At(c.Invoke), end))
+	}
+	return strings.Join(list, "; ")
+}
+
+// at returns the call that was invoked at an index.
+func (s *study) at(index int) history.Call {
+	i, _ := slices.BinarySearchFunc(s.calls, index, func(c history.Call, index int) int { return cmp.Compare(c.Invoke.Index, index) })
+	return s.calls[i]
+}
+
+func (s *study) name(write bool, index int) string {
+	if write {
+		return fmt.Sprintf("write %d", index)
+	}
+	return fmt.Sprintf("read %d", index)
 }
 
 // because says why a demand is there.
@@ -230,21 +269,7 @@ func (s *study) readBefore(a, b int32) int32 {
 }
 
 // who names an operation.
-func (s *study) who(v int32) string {
-	o := &s.ops[v]
-	kind, value := "read", history.Nil
-	if o.write {
-		kind = "write"
-	}
-	if o.value != none {
-		value = s.values.Value(o.value)
-	}
-	key := checkers.KeyName(s.keys.Value(o.key))
-	if key != "" {
-		key += " = "
-	}
-	return fmt.Sprintf("%s %d (%s%v)", kind, s.indexOf(v), key, value)
-}
+func (s *study) who(v int32) string { return s.name(s.ops[v].write, s.indexOf(v)) }
 
 // judge looks for what the guarantee asks for.
 func (s *study) judge(ctx context.Context) outcome {
@@ -335,16 +360,15 @@ func (s *study) shrink(ctx context.Context, found []finding) {
 func (s *study) without(f finding, drop int) (finding, bool) {
 	var calls []history.Call
 	for _, op := range f.anomaly.Ops {
-		at, _ := slices.BinarySearchFunc(s.calls, op, func(c history.Call, op int) int { return cmp.Compare(c.Invoke.Index, op) })
 		if op != drop {
-			calls = append(calls, s.calls[at])
+			calls = append(calls, s.at(op))
 		}
 	}
 	part, err := newStudy(context.Background(), calls, s.opts)
 	if err != nil || len(part.wrong) > 0 {
 		return f, false
 	}
-	part.clock = s.clock
+	part.clock = s.clock // a part may have no times, or all at 0
 	for _, g := range part.search(context.Background()).found {
 		if g.anomaly.Name == f.anomaly.Name {
 			return g, true

@@ -250,7 +250,8 @@ func (q *saturation) try(ctx context.Context) outcome {
 	for v := range all {
 		all[v] = int32(v)
 	}
-	a := checkers.Anomaly{Name: CyclicSC, Ops: q.indices(all), Explanation: fmt.Sprintf("there is no order of these %d operations that keeps each session's own and in which each read finds the last write: all were tried", len(all))}
+	a := checkers.Anomaly{Name: CyclicSC, Ops: q.indices(all)}
+	a.Explanation = q.introduce(a.Ops) + fmt.Sprintf(". There is no order of these %d operations that keeps each session's own and in which each read finds the last write: all were tried", len(all))
 	return outcome{found: []finding{{a, nil}}}
 }
 

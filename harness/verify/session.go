@@ -168,17 +168,23 @@ func (s *sessionHistory) operation(i int) error {
 	if pair.IsNil() {
 		pair = value
 	}
-	if k := pair.Kind(); key.IsAbsent() && len(pair.Elems()) == 2 && (k == history.KindList || k == history.KindTuple) {
+	if key.IsAbsent() && isPair(pair) {
 		key = pair.Elems()[0]
-		if len(value.Elems()) == 2 {
-			if value = value.Elems()[1]; o.happened() && !o.Complete.Value.IsNil() && !o.Complete.Value.Elems()[0].Equal(key) {
-				return fmt.Errorf("it was invoked with another key")
-			}
+		switch {
+		case value.IsNil():
+		case !isPair(value) || !value.Elems()[0].Equal(key):
+			return fmt.Errorf("it was invoked with another key")
+		default:
+			value = value.Elems()[1]
 		}
 	}
 	s.value[i] = known(value)
 	a.key, a.value = s.number(key), s.number(known(value))
 	return s.add(i, a)
+}
+
+func isPair(v history.Value) bool {
+	return len(v.Elems()) == 2 && (v.Kind() == history.KindTuple || v.Kind() == history.KindList)
 }
 
 func (s *sessionHistory) read(i int) bool  { return !s.steps[i][0].write && s.ops[i].happened() }
