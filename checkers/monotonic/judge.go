@@ -47,7 +47,7 @@ func (j *judge) add(c history.Call) error {
 	if v.IsNil() {
 		return nil
 	}
-	r, err := rowOf(op, v)
+	r, _, err := rowOf(op, v)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (j *judge) realtime(calls []history.Call) {
 	greatest := history.Call{}
 	most := make([]history.Call, len(calls)) // by call, when it began
 	value := func(c history.Call) int64 {
-		r, _ := rowOf(c.Complete, c.Complete.Value)
+		r, _, _ := rowOf(c.Complete, c.Complete.Value)
 		return r.val
 	}
 	for _, e := range timeline.Of(calls) {
@@ -178,9 +178,13 @@ func values(pairs [][2]row) [][2]int64 {
 // contents looks at what is in a read, and how often.
 func (j *judge) contents(r read, last bool) {
 	times := make(map[int64]int, len(r.rows))
+	owed, _ := slices.BinarySearch(j.acked, r.Invoke.Index)
 	for _, x := range r.rows {
 		times[x.val]++
 		a := j.adds[x.val]
+		if a != nil && times[x.val] == 1 && a.typ == history.OK && a.Complete.Index < r.Invoke.Index {
+			owed--
+		}
 		switch {
 		case times[x.val] == 2:
 			j.Duplicates = list(j.Duplicates, x.val, last)
@@ -194,7 +198,7 @@ func (j *judge) contents(r read, last bool) {
 			j.Recovered = list(j.Recovered, x.val, last)
 		}
 	}
-	if last || r.Invoke.Final {
+	if owed > 0 && (last || r.Invoke.Final) {
 		j.missing(r, times, last)
 	}
 }
@@ -202,15 +206,6 @@ func (j *judge) contents(r read, last bool) {
 // missing looks for what should be in a read that is the last, or final. What was
 // acknowledged while it was going on need not be.
 func (j *judge) missing(r read, times map[int64]int, last bool) {
-	owed, _ := slices.BinarySearch(j.acked, r.Invoke.Index)
-	for v := range times {
-		if a := j.adds[v]; a != nil && a.typ == history.OK && a.Complete.Index < r.Invoke.Index {
-			owed--
-		}
-	}
-	if owed == 0 {
-		return
-	}
 	for _, v := range j.values {
 		a := j.adds[v]
 		if a.typ != history.OK || times[v] > 0 || a.Complete.Index > r.Invoke.Index {

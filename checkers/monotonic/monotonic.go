@@ -135,7 +135,7 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	}
 	clock := checkers.ClockOf(calls)
 	for k, table := range tables {
-		j := &judge{Report: &r, opts: opts, clock: clock, key: checkers.KeyName(keys.Value(int32(k))), adds: map[int64]*add{}}
+		j := &judge{Report: &r, opts: opts, clock: clock, key: checkers.KeyName(keys.Value(int32(k))), adds: make(map[int64]*add, len(table))}
 		if err := j.table(ctx, table); err != nil {
 			return r, err
 		}
@@ -183,14 +183,16 @@ func (j *judge) collect(ctx context.Context, calls []history.Call) error {
 				return err
 			}
 		case c.Invoke.F == "read" && c.Type() == history.OK:
-			r := read{Call: c}
+			r := read{Call: c, rows: make([]row, 0, len(c.Complete.Value.Elems()))}
 			for _, v := range c.Complete.Value.Elems() {
-				row, err := rowOf(c.Complete, v)
+				x, of, err := rowOf(c.Complete, v)
 				if err != nil {
 					return err
 				}
-				row.groups = [3]int32{j.groups.ID(row.proc), j.groups.ID(row.node), j.groups.ID(row.tab)}
-				r.rows = append(r.rows, row)
+				for i, label := range of {
+					x.groups[i] = j.groups.ID(label)
+				}
+				r.rows = append(r.rows, x)
 			}
 			if k := c.Complete.Value.Kind(); k != history.KindList {
 				return malformed(c.Complete, c.Complete.Value)

@@ -10,11 +10,13 @@ import (
 
 // row is a row of the table.
 type row struct {
-	val             int64
-	sts             stamp
-	proc, node, tab history.Value
-	groups          [3]int32 // the numbers of these, in rows that were read
+	val    int64
+	sts    stamp
+	groups [3]int32 // numbers of its labels, if it was read
 }
+
+// labels are the process that added a row, its node, and the table that the row is in.
+type labels [3]history.Value
 
 // stamp is a timestamp. Those of databases can be longer than 64 bits.
 type stamp struct {
@@ -64,7 +66,10 @@ func stampOf(v history.Value) (stamp, bool) {
 }
 
 // rowOf reads a row: a map, a list, or a value alone.
-func rowOf(op *history.Op, v history.Value) (row, error) {
+func rowOf(op *history.Op, v history.Value) (row, labels, error) {
+	if n, ok := v.Int(); ok {
+		return row{val: n}, labels{}, nil
+	}
 	get := func(i int, name string) history.Value {
 		if v.Kind() == history.KindMap {
 			return v.Get(name)
@@ -74,20 +79,14 @@ func rowOf(op *history.Op, v history.Value) (row, error) {
 		}
 		return history.Value{}
 	}
-	if n, ok := v.Int(); ok {
-		return row{val: n}, nil
-	}
 	val, ok := get(0, "val").Int()
 	sts, timed := stampOf(get(1, "sts"))
 	if !ok || !timed {
-		return row{}, malformed(op, v)
+		return row{}, labels{}, malformed(op, v)
 	}
-	r := row{val: val, sts: sts, proc: get(2, "proc"), node: get(3, "node"), tab: get(4, "tb")}
-	if v.Kind() == history.KindMap && r.proc.IsAbsent() {
-		r.proc = v.Get("process")
+	of := labels{get(2, "proc"), get(4, "node"), get(3, "tb")} // lists have the table first
+	if v.Kind() == history.KindMap && of[0].IsAbsent() {
+		of[0] = v.Get("process")
 	}
-	if v.Kind() != history.KindMap {
-		r.tab, r.node = get(3, "tb"), get(4, "node") // lists have the table first
-	}
-	return r, nil
+	return row{val: val, sts: sts}, of, nil
 }

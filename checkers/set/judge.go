@@ -17,7 +17,7 @@ func (s *set) unexpected(r *Report, rd *read, v history.Value) {
 	if len(r.UnexpectedElements) < maxListed {
 		r.UnexpectedElements = append(r.UnexpectedElements, v.String())
 	}
-	r.note(r.Unexpected, s.outOfNowhere(rd, v))
+	r.note(r.Unexpected, func() checkers.Anomaly { return s.outOfNowhere(rd, v) })
 }
 
 // outOfNowhere explains that a read has what nobody can have added.
@@ -48,7 +48,7 @@ func (s *set) duplicates(r *Report, rd *read, again map[int32]int) {
 		}
 		s.elements[id].duplicated = true
 		r.Duplicated++
-		r.note(r.Duplicated, s.twice(rd, id, times))
+		r.note(r.Duplicated, func() checkers.Anomaly { return s.twice(rd, id, times) })
 	}
 }
 
@@ -73,7 +73,7 @@ func (s *set) outcome(r *Report, id int32) {
 	switch {
 	case e.lastPresent != nil && !e.open:
 		r.Dirty++
-		r.note(r.Dirty, s.dirty(e.lastPresent, id))
+		r.note(r.Dirty, func() checkers.Anomaly { return s.dirty(e.lastPresent, id) })
 		return
 	case e.lastPresent != nil && e.ack == nil:
 		r.Recovered++
@@ -136,9 +136,9 @@ func (s *set) lost(r *Report, id int32) {
 		until = e.lastPresent.Invoke.Time + 1
 	}
 	latency(&r.lost, e.known.Time, until)
-	if r.Lost <= checkers.MaxAnomalies {
-		r.note(r.Lost, s.missing(Lost, id, e.lastAbsent, "; no read that began later got it either"))
-	}
+	r.note(r.Lost, func() checkers.Anomaly {
+		return s.missing(Lost, id, e.lastAbsent, "; no read that began later got it either")
+	})
 }
 
 // missing explains that a read does not have an element that was known. That its

@@ -238,11 +238,9 @@ func shown(a checkers.Anomaly) []int {
 }
 
 // note keeps an anomaly, the count-th of its name, if it can still be shown.
-func (r *Report) note(count int, a checkers.Anomaly) { note(&r.Anomalies, count, a) }
-
-func note(list *[]checkers.Anomaly, count int, a checkers.Anomaly) {
+func (r *Report) note(count int, explain func() checkers.Anomaly) {
 	if count <= checkers.MaxAnomalies {
-		*list = append(*list, a)
+		r.Anomalies = append(r.Anomalies, explain())
 	}
 }
 
