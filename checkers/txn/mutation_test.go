@@ -240,3 +240,23 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestImplied judges by models that forbid nothing that can be looked for.
+func TestImplied(t *testing.T) {
+	t.Parallel()
+	for model, texts := range map[string][2]string{ // a history that keeps it, and one of which nobody knows
+		"view-serializable":    {"0 0-1 ok w x 1; 0 2-3 ok r x []", "0 0-9 ok r x [], w y 1; 1 0-9 ok r y [], w x 1"},
+		"sequential":           {"0 0-1 ok w x 1; 1 2-3 ok r x []", "0 0-1 ok w x 1; 0 2-3 ok r x []"},
+		"session-serializable": {"0 0-1 ok w x 1; 1 2-3 ok r x []", "0 0-1 ok w x 1; 0 2-3 ok r x []"},
+		"linearizable":         {"0 0-1 ok w x 1; 1 2-3 ok r x [1]", "0 0-1 ok w x 1; 1 2-3 ok r x []"},
+	} {
+		c := New(Options{Models: []string{model}})
+		h := draft(t, ListAppend, texts[0])
+		if r := c.Check(t.Context(), h); r.Verdict != checkers.OK || !certified(t, h, r) {
+			t.Errorf("%s: %v %s", model, r.Verdict, r.Reason)
+		}
+		if r := c.Check(t.Context(), draft(t, ListAppend, texts[1])); r.Verdict != checkers.Unknown || len(r.Anomalies) > 0 {
+			t.Errorf("%s: %v %v", model, r.Verdict, r.Anomalies)
+		}
+	}
+}

@@ -227,6 +227,9 @@ func Check(ctx context.Context, h *history.History, opts Options) Report {
 }
 
 func check(ctx context.Context, h *history.History, opts Options, forbidden levels.Set) Report {
+	if len(forbidden) == 0 {
+		return checkStronger(ctx, h, opts)
+	}
 	calls, bare, err := transactions(h)
 	if err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
@@ -237,6 +240,28 @@ func check(ctx context.Context, h *history.History, opts Options, forbidden leve
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
 	return s.judge(ctx, forbidden)
+}
+
+// checkStronger judges by models that forbid nothing that can be looked for, such
+// as causal or view-serializable: a history that keeps a stronger level keeps them
+// too; of any other one nothing is known.
+func checkStronger(ctx context.Context, h *history.History, opts Options) Report {
+	stronger := "serializable"
+	switch process, realtime := opts.keeps(); {
+	case realtime:
+		stronger = "strong-serializable"
+	case process:
+		stronger = "strong-session-serializable"
+	}
+	asked := strings.Join(opts.models(), ", ")
+	opts.Models = []string{stronger}
+	r := Check(ctx, h, opts)
+	r.Forbidden = nil
+	if r.Verdict == checkers.Invalid {
+		r.Verdict, r.blind = checkers.Unknown, nil
+		r.Reason = fmt.Sprintf("%s forbids nothing that this checker looks for, and the history is not %s, which would imply it", asked, stronger)
+	}
+	return r
 }
 
 func newStudy(calls []history.Call, opts Options) *study {
@@ -274,13 +299,8 @@ func transactions(h *history.History) (calls []history.Call, bare bool, err erro
 // judge comes to a verdict.
 func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 	r := Report{Forbidden: forbidden, Txns: len(s.txns), OK: s.ok}
-	switch {
-	case s.okReads == 0:
+	if s.okReads == 0 {
 		r.Verdict, r.Reason = checkers.Unknown, nothing
-		return r
-	case len(forbidden) == 0:
-		r.Verdict, r.Reason = checkers.Unknown, fmt.Sprintf("%s forbids nothing that this checker looks for: ask for a stronger level, or for anomalies by name",
-			strings.Join(s.opts.models(), ", "))
 		return r
 	}
 	s.infer()
