@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -42,6 +43,11 @@ func linearizable(c *claim) error {
 	l := &linear{claim: c, options: c.Parameters}
 	if _, err := l.machine(); err != nil {
 		return err
+	}
+	for i := range c.ops {
+		if o := &c.ops[i]; !o.failed() && !slices.Contains(verbs[l.Parameters["model"]], o.Invoke.F) {
+			return fmt.Errorf("index %d: %w", o.inv, unknownF(o))
+		}
 	}
 	if c.Verdict == valid {
 		return l.ordered()

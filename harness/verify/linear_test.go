@@ -691,6 +691,30 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestForeign sees nothing confirmed about operations that a model does not have.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	for model, lines := range map[string][2]string{
+		"register":       {"0 invoke cas [1 2]", "0 ok cas [1 2]"},
+		"cas-register":   {"0 invoke cas 7", "0 ok cas 7"},
+		"multi-register": {"0 invoke txn [[1 2]]", "0 ok txn [[1 2]]"},
+		"counter":        {"0 invoke add [1]", "0 ok add [1]"},
+		"set":            {"0 invoke contains 1", "0 ok contains maybe"},
+		"semaphore":      {"0 invoke acquire 0", "0 ok acquire 0"},
+		"fifo-queue":     {"0 invoke peek", "0 info peek"},
+	} {
+		h := recorded(t, strings.Join(lines[:], "\n"))
+		for verdict, evidence := range map[string]string{
+			"invalid": `{"proof":"search","rule":"prefix","until":1}`,
+			"ok":      `{"orders":[]}`,
+		} {
+			if err := verifyClaim(t, h, options{"model": model}, verdict, json.RawMessage(evidence)); err == nil {
+				t.Errorf("%s: %s was confirmed", model, verdict)
+			}
+		}
+	}
+}
+
 // TestPatience sees a search given up that takes too long.
 func TestPatience(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,8 +15,8 @@ import (
 // searched confirms that some operations on one key have no order, by looking
 // for one. There are two rules for which ones to take.
 //
-// prefix: all that began before the record at the index until, as if the history
-// ended there. What happened later cannot make up for it.
+// prefix: all that began up to the record at the index until, as if the history
+// ended behind it. What happened later cannot make up for it.
 //
 // closed: some operations, of the whole history or up to until, such that in an
 // order of all of them the rest could be left out: see [linear.closed]. Those in
@@ -24,7 +25,7 @@ import (
 //
 // The search gives up after a number of steps: then the proof must be smaller.
 func (l *linear) searched(p proof) error {
-	until, key, err := l.scope(p)
+	behind, key, err := l.scope(p)
 	if err != nil {
 		return err
 	}
@@ -33,8 +34,8 @@ func (l *linear) searched(p proof) error {
 		return err
 	}
 	for _, o := range l.on(key) {
-		if o.inv < until {
-			s.ops = append(s.ops, l.seen(o, until))
+		if o.inv < behind {
+			s.ops = append(s.ops, l.seen(o, behind))
 		}
 	}
 	switch {
@@ -45,10 +46,12 @@ func (l *linear) searched(p proof) error {
 	case p.Rule != "prefix" || p.Until == nil || len(p.Ops)+len(p.Blind) > 0:
 		return fmt.Errorf("the search takes the rule prefix, with until, or closed, with ops")
 	}
-	s.ops = slices.DeleteFunc(s.ops, func(w wanted) bool { return !w.must && w.looks() })
+	s.ops = slices.DeleteFunc(s.ops, func(w wanted) bool { return !w.must && w.looks })
 	slices.SortFunc(s.ops, func(a, b wanted) int { return cmp.Compare(a.inv, b.inv) })
 	explained := s.explains(nil, 0)
 	switch {
+	case s.foreign != nil:
+		return s.foreign
 	case s.spent():
 		return fmt.Errorf("the search was given up after %d steps: the proof must name fewer operations, or end earlier", s.steps)
 	case explained:
@@ -58,26 +61,26 @@ func (l *linear) searched(p proof) error {
 	}
 }
 
-// scope returns where the history of a proof ends, and the key it is about.
-func (l *linear) scope(p proof) (until int, key history.Value, err error) {
-	until = never
-	if p.Until != nil {
-		until = *p.Until
+// scope returns the first record behind the history of a proof, and the key it
+// is about.
+func (l *linear) scope(p proof) (behind int, key history.Value, err error) {
+	behind = never
+	if p.Until != nil && *p.Until < never {
+		behind = *p.Until + 1
 	}
 	if len(p.Ops) > 0 {
 		o, err := l.op(p.Ops[0])
 		if err != nil {
 			return 0, key, err
 		}
-		return until, o.Invoke.Key, nil
+		return behind, o.Invoke.Key, nil
 	}
 	for i := range l.ops {
-		if o := &l.ops[i]; o.inv == until || o.Complete != nil && o.Complete.Index == until {
-			// What ended there is taken to have ended before the end.
-			return until + 1, o.Invoke.Key, nil
+		if o := &l.ops[i]; o.inv == behind-1 || o.Complete != nil && o.Complete.Index == behind-1 {
+			return behind, o.Invoke.Key, nil
 		}
 	}
-	return 0, key, fmt.Errorf("until is %d, which is no record of a client", until)
+	return 0, key, fmt.Errorf("until is %d, which is no record of a client", behind-1)
 }
 
 // wanted is an operation that an order should have.
@@ -86,20 +89,19 @@ type wanted struct {
 	end  int // when it had ended
 	must bool
 	answer
+	looks bool // it leaves the object as it is
 	write bool // it is a compare-and-set that is taken for a write
 }
 
-// looks reports whether the operation leaves the object as it is.
-func (w *wanted) looks() bool {
-	return w.Invoke.F == "read" || w.Invoke.F == "get" || w.Invoke.F == "contains"
-}
-
-// seen is an operation as a history that ends at until has it.
-func (l *linear) seen(o *op, until int) wanted {
-	if o.res > until {
-		return wanted{op: o, end: never}
+// seen is an operation as a history has it that ends in front of a record.
+func (l *linear) seen(o *op, behind int) wanted {
+	f := o.Invoke.F
+	w := wanted{op: o, end: never}
+	w.looks = l.Parameters["model"] != "multi-register" && (f == "read" || f == "get" || f == "contains")
+	if o.res < behind {
+		w.end, w.must, w.answer = o.res, o.happened(), l.answer(o)
 	}
-	return wanted{op: o, end: o.res, must: o.happened(), answer: l.answer(o)}
+	return w
 }
 
 // closed takes out of a search what is not listed, if it may.
@@ -218,13 +220,14 @@ type search struct {
 	dead    map[[sha256.Size]byte]bool // states that were found to lead nowhere
 	steps   int
 	bytes   int
+	foreign error // of an operation that the model does not have
 }
 
 // spent reports whether the search must be given up.
 func (s *search) spent() bool { return s.steps >= maxSteps || s.bytes >= maxBytes }
 
 // explains reports whether the operations from next on, and the open ones, which
-// began before, have an order. It is true as well when the search is given up.
+// began before, have an order. It is true as well when the search cannot go on.
 func (s *search) explains(open []int, next int) bool {
 	for ; next < len(s.ops) && s.ops[next].inv < s.deadline(open); next++ {
 		open = append(open, next)
@@ -246,6 +249,10 @@ func (s *search) explains(open []int, next int) bool {
 		rest := func() []int { return slices.Delete(slices.Clone(open), n, n+1) }
 		for _, a := range s.answers(w) {
 			undo, err := s.apply(w, a)
+			if errors.Is(err, errForeign) {
+				s.foreign = fmt.Errorf("index %d: %w", w.inv, err)
+				return true
+			}
 			if err != nil {
 				continue
 			}
@@ -253,7 +260,7 @@ func (s *search) explains(open []int, next int) bool {
 				return true
 			}
 			undo()
-			if w.looks() {
+			if w.looks {
 				// It could only look on, so when it looks makes no difference.
 				s.dead[state] = true
 				return false

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -89,6 +90,22 @@ var models = map[string]func(options) (machine, error){
 	"log":             func(options) (machine, error) { return new(journal), nil },
 }
 
+// verbs are the operations that each model has.
+var verbs = map[string][]string{
+	"register":        {"read", "write", "delete"},
+	"cas-register":    {"read", "write", "delete", "cas"},
+	"kv":              {"read", "write", "delete", "cas", "get", "put", "append"},
+	"multi-register":  {"txn", "read", "write"},
+	"mutex":           {"acquire", "release"},
+	"semaphore":       {"acquire", "release"},
+	"reentrant-mutex": {"acquire", "release"},
+	"fifo-queue":      {"enqueue", "dequeue"},
+	"unordered-queue": {"enqueue", "dequeue"},
+	"set":             {"add", "remove", "contains", "read"},
+	"counter":         {"add", "increment", "decrement", "read"},
+	"log":             {"append", "read"},
+}
+
 // argument returns what an operation was given; some recorders write that on
 // the completion only.
 func argument(o *op) history.Value {
@@ -150,8 +167,12 @@ func appendNames(b []byte, v history.Value) []byte {
 // unchanged takes back nothing.
 func unchanged() {}
 
+// errForeign is the error of an operation that the model does not have. Nothing
+// can be said about a history with such an operation.
+var errForeign = errors.New("the model has no such operation")
+
 func unknownF(o *op) error {
-	return fmt.Errorf("the model has no operation %q", o.Invoke.F)
+	return fmt.Errorf("%w: %q", errForeign, o.Invoke.F)
 }
 
 // register holds one value, nil or the parameter initial at first.
@@ -215,7 +236,7 @@ func (r *register) set(v history.Value) func() {
 
 func (r *register) swap(pair []history.Value) (func(), error) {
 	if len(pair) != 2 {
-		return nil, fmt.Errorf("the value of a cas must be [old new]")
+		return nil, fmt.Errorf("%w: the value of a cas must be [old new]", errForeign)
 	}
 	if !r.is(pair[0]) {
 		return nil, fmt.Errorf("it replaced %v while the value was %v", pair[0], r.value)
@@ -293,7 +314,7 @@ func transaction(o *op) []history.Value {
 
 func (m *multiRegister) step(e []history.Value, answered bool) (func(), error) {
 	if len(e) != 3 {
-		return nil, fmt.Errorf("a step of a transaction must be [f key value]")
+		return nil, fmt.Errorf("%w: a step of a transaction must be [f key value]", errForeign)
 	}
 	f, k, v := e[0].Text(), name(e[1]), known(e[2])
 	old := known(m.values[k])
@@ -302,7 +323,7 @@ func (m *multiRegister) step(e []history.Value, answered bool) (func(), error) {
 		m.values[k] = v
 		return func() { m.values[k] = old }, nil
 	case f != "read" && f != "r":
-		return nil, fmt.Errorf("a transaction has no step %q", f)
+		return nil, fmt.Errorf("%w: a transaction has no step %q", errForeign, f)
 	case answered && !e[2].IsAbsent() && !(m.lenient() && v.IsNil()) && !old.Equal(v):
 		return nil, fmt.Errorf("it read %v at %v while the value was %v", v, e[1], old)
 	}
@@ -356,7 +377,7 @@ func (l *lock) apply(o *op, _ answer) (func(), error) {
 	case o.Invoke.F != "acquire" && o.Invoke.F != "release":
 		return nil, unknownF(o)
 	case n < 1:
-		return nil, fmt.Errorf("%s of %d permits", o.Invoke.F, n)
+		return nil, fmt.Errorf("%w: %s of %d permits", errForeign, o.Invoke.F, n)
 	case o.Invoke.F == "release":
 		n = -n
 	}
@@ -556,7 +577,7 @@ func (s *set) contains(v history.Value, a answer) error {
 	}
 	switch said, ok := result.Bool(); {
 	case !ok:
-		return fmt.Errorf("contains must be answered true or false, not %v", a.value)
+		return fmt.Errorf("%w: contains must be answered true or false, not %v", errForeign, a.value)
 	case said != s.in[name(v)]:
 		return fmt.Errorf("it was answered %v about %v", said, v)
 	}
@@ -595,6 +616,9 @@ func (c *counter) state() string { return strconv.FormatInt(c.n, 10) }
 
 func (c *counter) apply(o *op, a answer) (func(), error) {
 	by := amount(o)
+	if _, ok := o.Invoke.Value.Int(); !ok && !o.Invoke.Value.IsNil() && o.Invoke.F != "read" {
+		return nil, fmt.Errorf("%w: %s of %v", errForeign, o.Invoke.F, o.Invoke.Value)
+	}
 	switch o.Invoke.F {
 	case "read":
 		if n, ok := a.value.Int(); a.known && (!ok || n != c.n) {
