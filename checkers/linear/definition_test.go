@@ -15,15 +15,23 @@ import (
 // long reports whether there is time for the long tests.
 func long() bool { return os.Getenv("ORDEAL_LONG") != "" }
 
+// fewer returns n, or a tenth of it if tests are to be short.
+func fewer(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // rounds is how many random histories a test of a model judges.
 func rounds() int {
 	switch {
 	case long():
 		return 100000
 	case testing.Short():
-		return 800
+		return 300
 	default:
-		return 4000
+		return 2500
 	}
 }
 

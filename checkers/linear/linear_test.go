@@ -42,16 +42,16 @@ func TestAgainstDefinition(t *testing.T) {
 		engine Engine
 		n      int
 	}{
-		{"plain", mix{calls: 7, processes: 3, unique: true}, Zones, 25000},
-		{"info", mix{calls: 7, processes: 3, unique: true, info: true, fail: true}, Zones, 25000},
-		{"cas", mix{calls: 7, processes: 3, unique: true, cas: true}, Zones, 25000},
-		{"cas and info", mix{calls: 8, processes: 4, unique: true, cas: true, info: true, fail: true}, Zones, 35000},
+		{"plain", mix{calls: 7, processes: 3, unique: true}, Zones, 15000},
+		{"info", mix{calls: 7, processes: 3, unique: true, info: true, fail: true}, Zones, 15000},
+		{"cas", mix{calls: 7, processes: 3, unique: true, cas: true}, Zones, 15000},
+		{"cas and info", mix{calls: 8, processes: 4, unique: true, cas: true, info: true, fail: true}, Zones, 25000},
 		{"repeated values", mix{calls: 7, processes: 3, values: 2, cas: true, info: true, fail: true}, Auto, 8000},
 		{"forced search", mix{calls: 7, processes: 3, unique: true, cas: true, info: true}, Porcupine, 5000},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			agree(t, tc.mix, tc.engine, tc.n)
+			agree(t, tc.mix, tc.engine, fewer(tc.n))
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestMinimalCore(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(2, 2))
 	names := make(map[string]int)
-	for range 6000 {
+	for range fewer(6000) {
 		h := random(rng, mix{calls: 9, processes: 4, unique: true, info: true, fail: true, honest: .8})
 		k := check(t, h, Zones)
 		for _, a := range k.Anomalies {
@@ -164,7 +164,7 @@ func minimal(t *testing.T, h *history.History, a checkers.Anomaly) {
 func TestEnginesAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 3))
-	for i := range 400 {
+	for i := range fewer(400) {
 		h := random(rng, mix{calls: 20 + i%60, processes: 5, unique: true, cas: i%2 == 0, info: i%3 == 0, fail: true, honest: []float64{1, .99}[rng.IntN(2)]})
 		zones, search := check(t, h, Zones), check(t, h, Porcupine)
 		if zones.Verdict != search.Verdict {

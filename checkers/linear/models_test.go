@@ -97,7 +97,7 @@ func TestCorruptions(t *testing.T) {
 			t.Parallel()
 			o := things()[slices.IndexFunc(things(), func(o thing) bool { return o.model.Name == c.model.Name })]
 			rng := rand.New(rand.NewPCG(13, 13))
-			for range 60 {
+			for range fewer(60) {
 				h := o.history(rng, 25, 4, 1, false)
 				checker := New(Options{Model: o.model, Workers: 1})
 				if r := checker.Check(t.Context(), h); r.Verdict != checkers.OK {
@@ -176,6 +176,9 @@ func TestOptions(t *testing.T) {
 // TestHostile judges histories that make no sense, by each model.
 func TestHostile(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("skipped: these are many histories")
+	}
 	i, s := history.Int, history.String
 	values := []history.Value{
 		history.Nil, i(1), i(2), i(-1), s("a"), s("b"), history.Ints(1, 2), history.Bool(true), history.Ints(),

@@ -162,17 +162,42 @@ func hard() *history.History {
 	return &history.History{Ops: g.ops}
 }
 
-// TestBudget sees a search end with its time, and with its memory.
+// crowded is 40 clients that add to a counter at the same time, and one that
+// meanwhile reads a number that no subset of what they add comes to.
+func crowded() *history.History {
+	g := &maker{}
+	call := func(p history.Process, typ history.Type, f string, v int64) {
+		g.record(history.Op{Process: p, Type: typ, F: f, Value: history.Int(v)})
+	}
+	for _, typ := range []history.Type{history.Invoke, history.OK} {
+		for n := int64(0); n < 40; n++ {
+			call(history.Process(n), typ, "add", 2+1000*n*n)
+		}
+		if typ == history.Invoke {
+			call(100, history.Invoke, "read", 0)
+			call(100, history.OK, "read", 999)
+		}
+	}
+	return &history.History{Ops: g.ops}
+}
+
+// TestBudget sees searches end with their time, and with their memory.
 func TestBudget(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string]Options{
-		"ran out of its time of 50ms":   {Engine: Porcupine, Timeout: 50 * time.Millisecond},
-		"ran out of its memory of 8 Mi": {Engine: Porcupine, Memory: 8 << 20},
+	for _, tc := range []struct {
+		reason string
+		opts   Options
+		h      *history.History
+	}{
+		{"ran out of its time of 50ms", Options{Engine: Porcupine, Timeout: 50 * time.Millisecond}, hard()},
+		{"ran out of its memory of 8 Mi", Options{Engine: Porcupine, Memory: 8 << 20}, hard()},
+		{"ran out of its time of 50ms", Options{Model: Counter(), Timeout: 50 * time.Millisecond}, crowded()},
+		{"ran out of its memory of 8 Mi", Options{Model: Counter(), Memory: 8 << 20}, crowded()},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tc.reason, func(t *testing.T) {
 			start := time.Now()
-			r := New(opts).Check(t.Context(), hard())
-			if r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, name) {
+			r := New(tc.opts).Check(t.Context(), tc.h)
+			if r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, tc.reason) {
 				t.Fatalf("%v %q %+v", r.Verdict, r.Reason, r.Anomalies)
 			}
 			if d := time.Since(start); d > 10*time.Second {

@@ -184,7 +184,7 @@ func judgesFile(t *testing.T, file string, m Model, valid bool) {
 			t.Fatal(err)
 		}
 		engines := []Engine{Auto, Frontier, Porcupine}
-		if filepath.Base(file) == "c50-bad.txt" {
+		if strings.HasPrefix(filepath.Base(file), "c50") {
 			engines = engines[:1] // forced, an engine judges every key to the end
 		}
 		for _, e := range engines {

@@ -12,6 +12,9 @@ import (
 // histories of two operations of each model, and of three if there is time.
 func TestAllTinyHistories(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("skipped: these are many histories")
+	}
 	calls := 2
 	if long() {
 		calls = 3
@@ -20,7 +23,7 @@ func TestAllTinyHistories(t *testing.T) {
 		t.Run(fmt.Sprint(o.model.Name, i), func(t *testing.T) {
 			t.Parallel()
 			e := enumeration{t: t, thing: &o}
-			e.collect(40)
+			e.collect(25)
 			if calls == 3 {
 				e.collect(12)
 			}
