@@ -25,6 +25,7 @@
 //	staleness.go   staleness, strong-eventual-consistency: nothing; or operations that break a rule, see ruling.go
 //	watch.go       watch: the same
 //	stream.go      stream: the same
+//	adya.go        adya: the same; predicate: an order of the transactions, or operations that break a rule, or a cycle
 //	weak.go        weak-isolation: a commit order; or a wrong read, or a cycle
 //	session.go     sessions: one order or one for each session; or a wrong read, or a cycle
 //	txn.go, txn….go        transactions: an order; or an anomaly with its steps
@@ -142,6 +143,8 @@ var definitions = map[string]func(*claim) error{
 	"strong-eventual-consistency": isStrongEventual,
 	"watch":                       isWatch,
 	"stream":                      isStream,
+	"adya":                        isAdya,
+	"predicate":                   isPredicate,
 	"set":                         setAtEnd,
 	"set-full":                    setFull,
 	"unique-ids":                  uniqueIDs,
