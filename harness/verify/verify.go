@@ -166,6 +166,7 @@ var definitions = map[string]func(*claim) error{
 	"append":                      appends,
 	"files":                       files,
 	"lease":                       lease,
+	"batch":                       batch,
 }
 
 // claim is what has to be confirmed, with the history it is about.
