@@ -75,6 +75,8 @@ func (r Report) certify(h *history.History, opts Options) (checkers.Claim, error
 		return claim, err
 	case bare:
 		return claim, checkers.NoClaimf("the history has completions only, so its operations have no invocations to be named by")
+	case opts.TransactionOrder != nil:
+		return claim, checkers.NoClaimf("the order of the transactions came from outside of the history")
 	case slices.ContainsFunc(opts.Anomalies, unnamed):
 		return claim, checkers.NoClaimf("certificates are not about each of the anomalies %s", strings.Join(opts.Anomalies, ", "))
 	case r.blind != nil:

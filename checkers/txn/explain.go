@@ -250,6 +250,14 @@ func (s *study) assumed(v, next int32, why uint8) (text string, via []int32) {
 				last[p] = o
 			}
 		}
+	case byOrder:
+		list = s.placed(list)
+		for i := 1; i < len(list); i++ {
+			if x, y := list[i-1], list[i]; x.last == v && y.last == next {
+				return fmt.Sprintf("the database says that the transaction of %s of %s, which wrote %v, came before that of %s of %s, which wrote %v",
+					s.who(x.txn), s.begin(x.txn), a, s.who(y.txn), s.begin(y.txn), b), []int32{x.txn, y.txn}
+			}
+		}
 	case byTime:
 		left, met := s.spanEnds(list, v, next)
 		return fmt.Sprintf("%s had %v by %s, before %s, which met %v, began at %s", s.who(left), a, s.end(left), s.who(met), b, s.begin(met)), []int32{left, met}

@@ -15,6 +15,7 @@ const (
 	byProcess        // a process met the one before the other
 	byTime           // the one was there before the other was first met
 	byLink           // it says so itself
+	byOrder          // the database says so
 )
 
 // lists finds the order of versions of each list, and what is wrong with what

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -201,6 +202,9 @@ func (s *study) sources(k int32, list []outer) []pairs {
 	if s.opts.Workload == LinkedRegister {
 		sources = append(sources, s.linked(k, list))
 	}
+	if s.opts.TransactionOrder != nil {
+		sources = append(sources, s.ordered(list))
+	}
 	if s.opts.WFRKeys {
 		sources = append(sources, s.followReads(k, list))
 	}
@@ -257,6 +261,28 @@ func (s *study) followReads(k int32, list []outer) pairs {
 		if o.first != none && o.first != s.objects[k].initial && o.last != none && o.first != o.last {
 			p.add(o.first, o.last, byWFR)
 		}
+	}
+	return p
+}
+
+// placed returns those of a list that wrote and have a place in the order that the
+// database gave, in this order.
+func (s *study) placed(list []outer) []outer {
+	place := func(o outer) int { return s.opts.TransactionOrder[s.index(o.txn)] }
+	list = slices.DeleteFunc(slices.Clone(list), func(o outer) bool {
+		_, ok := s.opts.TransactionOrder[s.index(o.txn)]
+		return !ok || o.last == none || !s.happened(o.txn)
+	})
+	slices.SortStableFunc(list, func(a, b outer) int { return cmp.Compare(place(a), place(b)) })
+	return list
+}
+
+// ordered puts versions in the order of the transactions that wrote them.
+func (s *study) ordered(list []outer) pairs {
+	var p pairs
+	list = s.placed(list)
+	for i := 1; i < len(list); i++ {
+		p.add(list[i-1].last, list[i].last, byOrder)
 	}
 	return p
 }

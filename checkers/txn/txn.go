@@ -135,6 +135,12 @@ type Options struct {
 	// not met again once a later one was there before, in real time; and that in
 	// a transaction what is written comes after what was read.
 	SequentialKeys, LinearizableKeys, WFRKeys bool
+
+	// TransactionOrder says in which order the database claims to have committed
+	// the transactions: places by the index of their invocation. The versions of
+	// registers that they wrote are then taken to come in this order. There is no
+	// certificate for that.
+	TransactionOrder map[int]int
 }
 
 // forbidden returns the anomalies that make a history invalid.
