@@ -189,7 +189,7 @@ func TestTruth(t *testing.T) {
 			case testing.Short():
 				n = 40
 			case os.Getenv("ORDEAL_LONG") != "":
-				n = 20000
+				n = 3000
 			}
 			rng := rand.New(rand.NewPCG(7, uint64(i)))
 			parsed := parse(t, kind.ops)
@@ -743,7 +743,7 @@ func TestValid(t *testing.T) {
 			case testing.Short():
 				n = 15
 			case os.Getenv("ORDEAL_LONG") != "":
-				n = 20000
+				n = 3000
 			}
 			rng := rand.New(rand.NewPCG(8, uint64(i)))
 			parsed := parse(t, kind.ops)

@@ -151,24 +151,34 @@ func (l *linear) closed(s *search, p proof) error {
 	if len(listed) > 0 {
 		return fmt.Errorf("%d of the operations are none that can be listed", len(listed))
 	}
-	out := make(map[string]bool) // elements that are left out
-	for _, w := range rest {
-		_, gave, err := l.depends(&w)
-		if err != nil {
-			return err
-		}
-		for _, c := range gave {
-			if needed[c] {
-				return fmt.Errorf("index %d: the operation must be listed, because what is listed may depend on it", w.inv)
-			}
-			out[c.value] = true
-		}
+	out, err := l.leftOut(rest, needed)
+	if err != nil {
+		return err
 	}
 	for i := range kept {
 		kept[i].leaveOut(l.Parameters["model"], out)
 	}
 	s.ops = kept
 	return nil
+}
+
+// leftOut returns the values that depend on operations that are not listed, of
+// which none must be needed.
+func (l *linear) leftOut(rest []wanted, needed map[cell]bool) (map[string]bool, error) {
+	out := make(map[string]bool)
+	for _, w := range rest {
+		_, gave, err := l.depends(&w)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range gave {
+			if needed[c] {
+				return nil, fmt.Errorf("index %d: the operation must be listed, because what is listed may depend on it", w.inv)
+			}
+			out[c.value] = true
+		}
+	}
+	return out, nil
 }
 
 // depends returns what an operation depends on, and what depends on it.

@@ -25,49 +25,59 @@ func (l *linear) impossibleSet(index int) error {
 	if r == nil || l.Parameters["model"] != "set" {
 		return fmt.Errorf("index %d: the operation did not look at a set", index)
 	}
-	ops := l.on(o.Invoke.Key)
-	for _, z := range ops {
-		if f := z.Invoke.F; f != "add" && f != "read" && f != "contains" {
-			return fmt.Errorf("index %d: the proof is about sets to which elements are only added", z.inv)
-		}
+	a, err := l.around(o, r)
+	if err != nil {
+		return err
 	}
-	end, begin := o.res, o.inv // the first end of what comes after r, and the last beginning of what comes before
-	added := map[string]int{}  // when the first add of an element began
-	for _, z := range ops {
-		before, after := false, false
-		switch z.Invoke.F {
-		case "add":
-			v := name(argument(z))
-			if _, ok := added[v]; !ok {
-				added[v] = z.inv
-			}
-			after = z.happened() && r.without(v)
-		default:
-			s, err := l.view(z)
-			if err != nil {
-				return err
-			}
-			before, after = s != nil && s.lacks(r), s != nil && r.lacks(s)
-		}
-		if before && after {
-			return nil
-		}
-		if after {
-			end = min(end, z.res)
-		}
-		if before {
-			begin = max(begin, z.inv)
-		}
-	}
-	if end < begin {
+	if a.both || a.end < a.begin {
 		return nil
 	}
 	for v := range r.in {
-		if first, ok := added[v]; !ok || first > end {
+		if first, ok := a.added[v]; !ok || first > a.end {
 			return nil
 		}
 	}
 	return fmt.Errorf("index %d: what the operation saw may have been so", index)
+}
+
+// around is what comes before and after an operation that looked at a set.
+type around struct {
+	end   int            // of the first to end of what comes after it, and itself
+	begin int            // of the last to begin of what comes before it, and itself
+	both  bool           // something comes before and after it
+	added map[string]int // when the first add of an element began
+}
+
+// around looks at all operations on the key of o, which saw r.
+func (l *linear) around(o *op, r *view) (*around, error) {
+	a := &around{end: o.res, begin: o.inv, added: make(map[string]int)}
+	for _, z := range l.on(o.Invoke.Key) {
+		before, after := false, false
+		switch z.Invoke.F {
+		case "add":
+			v := name(argument(z))
+			if _, ok := a.added[v]; !ok {
+				a.added[v] = z.inv
+			}
+			after = z.happened() && r.without(v)
+		case "read", "contains":
+			s, err := l.view(z)
+			if err != nil {
+				return nil, err
+			}
+			before, after = s != nil && s.lacks(r), s != nil && r.lacks(s)
+		default:
+			return nil, fmt.Errorf("index %d: the proof is about sets to which elements are only added", z.inv)
+		}
+		if after {
+			a.end = min(a.end, z.res)
+		}
+		if before {
+			a.begin = max(a.begin, z.inv)
+		}
+		a.both = a.both || before && after
+	}
+	return a, nil
 }
 
 // view is what an operation saw of a set: all that is in it, or whether one
