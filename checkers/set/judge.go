@@ -159,6 +159,9 @@ func (s *set) missing(name string, id int32, rd *read, rest string) checkers.Ano
 			Why: fmt.Sprintf("%s and got %v", s.describe(e.knower), v)}}
 		add, from, ended = e.add, e.knower.Invoke, e.known
 	}
+	if name == StaleRead {
+		a.Ops = append(a.Ops, e.lastPresent.Invoke.Index) // which began last
+	}
 	a.Explanation = fmt.Sprintf("%s; after that, %s and did not get it%s", how, s.describe(rd), rest)
 	a.Edges = append(a.Edges,
 		checkers.Edge{From: from.Index, To: rd.Invoke.Index, Kind: "rt", Key: a.Key,
