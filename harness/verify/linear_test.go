@@ -184,10 +184,10 @@ func TestTruth(t *testing.T) {
 	for i, kind := range tiny {
 		t.Run(fmt.Sprint(i, " ", kind.parameters["model"]), func(t *testing.T) {
 			t.Parallel()
-			n := 150
+			n := 80
 			switch {
 			case testing.Short():
-				n = 40
+				n = 25
 			case os.Getenv("ORDEAL_LONG") != "":
 				n = 3000
 			}
@@ -718,6 +718,9 @@ func TestForeign(t *testing.T) {
 // TestPatience sees a search given up that takes too long.
 func TestPatience(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes a million steps")
+	}
 	h := new(history.History)
 	for i := range 40 {
 		h.Ops = append(h.Ops, history.Op{Index: i, Process: history.Process(i), F: "append", Value: history.Int(int64(i))})
@@ -738,7 +741,7 @@ func TestValid(t *testing.T) {
 	for i, kind := range tiny {
 		t.Run(fmt.Sprint(i, " ", kind.parameters["model"]), func(t *testing.T) {
 			t.Parallel()
-			n := 60
+			n := 40
 			switch {
 			case testing.Short():
 				n = 15
