@@ -31,6 +31,6 @@ func Example() {
 	}
 	// Output:
 	// invalid
-	// T1 before T2 (wr); T2 before T1 (rw) if T0 wrote before T1; which cannot be
 	// T0 before T2 (wr); T2 before T0 (rw) if T1 wrote before T0; which cannot be
+	// T1 before T2 (wr); T2 before T1 (rw) if T0 wrote before T1; which cannot be
 }

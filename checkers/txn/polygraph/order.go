@@ -29,6 +29,7 @@ type keeper struct {
 	search    uint32
 	came      []hop // by node, how the search came there
 	ahead, up []int32
+	moved     []int32 // nodes whose places changed
 }
 
 func (k *keeper) init(order []int32) {
@@ -143,11 +144,9 @@ func (k *keeper) reorder() {
 		places = append(places, k.place[v])
 	}
 	slices.Sort(places)
-	for i, v := range k.up {
+	for i, v := range append(k.up, k.ahead...) {
 		k.place[v] = places[i]
-	}
-	for i, v := range k.ahead {
-		k.place[v] = places[len(k.up)+i]
+		k.moved = append(k.moved, v)
 	}
 }
 

@@ -76,17 +76,31 @@ func (n *network) planWith(patience int) []int32 {
 	return p.order
 }
 
-// times returns when nodes should come: when they ended or, for one of which
-// that is not known, when the first who read it ended.
+// times returns when nodes should come: by the time they ended, and before those
+// who read from them should. What nobody read was overwritten, most likely at
+// once, so it comes early.
 func (n *network) times() []int {
 	when := make([]int, n.nodes())
+	read := make([]bool, len(n.Txns))
 	for t := range n.Txns {
 		when[t] = n.Txns[t].End
-	}
-	for t := range n.Txns {
 		for _, r := range n.Txns[t].Reads {
 			if r.From != Initial {
-				when[r.From] = min(when[r.From], n.Txns[t].End)
+				read[r.From] = true
+			}
+		}
+	}
+	for t := range n.Txns {
+		if x := &n.Txns[t]; !read[t] && len(x.Writes) > 0 {
+			when[t] = x.Begin
+		}
+	}
+	for range 3 {
+		for t := len(n.Txns) - 1; t >= 0; t-- {
+			for _, r := range n.Txns[t].Reads {
+				if r.From != Initial {
+					when[r.From] = min(when[r.From], when[t])
+				}
 			}
 		}
 	}

@@ -1,30 +1,31 @@
 package polygraph
 
 // clash is a place where the order does not explain the history: version b came
-// between a and somebody who should have found a.
+// last between a and somebody who should have found a.
 type clash struct{ a, b int32 }
-
-// nearby is how many versions are looked at that came in between.
-const nearby = 8
 
 // scanner carries the transactions out in their order.
 type scanner struct {
 	*network
 	current []int32 // by key, the version, or none
-	before  []int32 // by version, the one before it
 	begun   []int32 // by version, the one that was there when its transaction began
 	found   []clash
 }
 
-// clashes looks at the order.
-func (n *network) clashes(order []int32) []clash {
-	s := &scanner{network: n, current: make([]int32, n.Keys), before: make([]int32, len(n.vers))}
+func (n *network) scanner() *scanner {
+	s := &scanner{network: n, current: make([]int32, n.Keys)}
 	for k := range s.current {
 		s.current[k] = none
 	}
 	if n.level.Snapshot() {
 		s.begun = make([]int32, len(n.vers))
 	}
+	return s
+}
+
+// clashes looks at the order.
+func (n *network) clashes(order []int32) []clash {
+	s := n.scanner()
 	for _, v := range order {
 		t := n.txn(v)
 		if t == none {
@@ -45,29 +46,31 @@ func (s *scanner) start(t int32) {
 	for i, r := range s.Txns[t].Reads {
 		s.expect(r.Key, s.reads[t][i])
 	}
-	for i := range s.begun[min(int(s.first[t]), len(s.begun)):min(int(s.first[t+1]), len(s.begun))] {
-		v := s.first[t] + int32(i)
+	for v := s.first[t]; s.begun != nil && v < s.first[t+1]; v++ {
 		s.begun[v] = s.current[s.vers[v].key]
 	}
 }
 
-// finish has t write. With snapshots, nobody may have written in between.
+// finish has t write.
 func (s *scanner) finish(t int32) {
 	for v := s.first[t]; v < s.first[t+1]; v++ {
-		key := s.vers[v].key
-		if s.begun != nil {
-			for at, i := s.current[key], 0; at != s.begun[v] && at != none && i < nearby; at, i = s.before[at], i+1 {
-				s.found = append(s.found, clash{at, v})
-			}
-		}
-		s.before[v] = s.current[key]
-		s.current[key] = v
+		s.write(v)
 	}
+}
+
+// write installs a version. With snapshots, nobody may have written since its
+// transaction began.
+func (s *scanner) write(v int32) {
+	key := s.vers[v].key
+	if now := s.current[key]; s.begun != nil && now != s.begun[v] && now != none {
+		s.found = append(s.found, clash{now, v})
+	}
+	s.current[key] = v
 }
 
 // expect compares the current version of a key with the one that was read.
 func (s *scanner) expect(key, want int32) {
-	for at, i := s.current[key], 0; at != want && at != none && i < nearby; at, i = s.before[at], i+1 {
-		s.found = append(s.found, clash{want, at})
+	if now := s.current[key]; now != want && now != none {
+		s.found = append(s.found, clash{want, now})
 	}
 }

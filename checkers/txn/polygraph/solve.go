@@ -53,15 +53,10 @@ func (s *solver) run() Result {
 	}
 	s.keeper.init(order)
 	s.number = make(map[Pair]int32)
-	for {
-		if err := s.ctx.Err(); err != nil {
-			return s.unknown("stopped: " + err.Error())
-		}
-		s.rounds++
-		order = s.sorted()
-		clashes := s.clashes(order)
-		if len(clashes) == 0 {
-			return Result{Verdict: checkers.OK, Order: s.transactions(order)}
+	local := s.locals()
+	for clashes := s.clashes(order); len(clashes) > 0; clashes = s.again(local) {
+		if s.rounds++; s.ctx.Err() != nil {
+			return s.unknown("stopped: " + s.ctx.Err().Error())
 		}
 		for _, c := range clashes {
 			if !s.settle(c) {
@@ -73,8 +68,23 @@ func (s *solver) run() Result {
 			if s.conflicts%64 == 0 && s.ctx.Err() != nil {
 				break
 			}
+			local.touched(s.vers[c.b].key)
 		}
 	}
+	return Result{Verdict: checkers.OK, Order: s.transactions(s.sorted())}
+}
+
+// again looks for clashes where something changed; and where there are none,
+// everywhere, to be sure.
+func (s *solver) again(local *locals) []clash {
+	for _, v := range s.moved {
+		local.moved(v)
+	}
+	s.moved = s.moved[:0]
+	if found := local.changed(s.place); len(found) > 0 {
+		return found
+	}
+	return s.clashes(s.sorted())
 }
 
 func (s *solver) unknown(why string) Result {
@@ -100,6 +110,9 @@ func (s *solver) settle(c clash) bool {
 		return true
 	}
 	a, b := s.vers[s.vers[c.a].head].txn, s.vers[s.vers[c.b].head].txn
+	if s.earlier(c) {
+		a, b = b, a
+	}
 	lit := s.literal(Pair{a, b})
 	v := lit >> 1
 	if s.value[v] != 0 {
@@ -120,6 +133,14 @@ func (s *solver) settle(c clash) bool {
 			return false
 		}
 	}
+}
+
+// earlier reports whether b came before a, most likely: it ended first, or nobody
+// saw it and it may have come first.
+func (s *solver) earlier(c clash) bool {
+	a, b := &s.vers[c.a], &s.vers[c.b]
+	x, y := &s.Txns[a.txn], &s.Txns[b.txn]
+	return y.End < x.End || b.readers == none && b.next == none && y.Begin < x.End
 }
 
 // clashing reports whether b still comes after a, as it did when the order was
