@@ -49,6 +49,7 @@ type study struct {
 	number []int32            // by call, its operation
 	parts  intern.Table       // linked values without their links
 	linked map[[2]int32]int32 // of a key and such a part, the whole value
+	states int                // how many a search for an order of everything may look at
 	report Report
 }
 
@@ -73,7 +74,8 @@ type access struct {
 }
 
 func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, error) {
-	s := &study{opts: opts, calls: calls, clock: checkers.ClockOf(calls), pairs: make(map[[2]int32]*pair, len(calls)/2), linked: make(map[[2]int32]int32)}
+	const states = 1 << 16
+	s := &study{opts: opts, calls: calls, states: states, clock: checkers.ClockOf(calls), pairs: make(map[[2]int32]*pair, len(calls)/2), linked: make(map[[2]int32]int32)}
 	s.report.Guarantee = opts.Guarantee
 	all := make([]access, len(calls))
 	for i := range calls {

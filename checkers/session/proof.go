@@ -369,6 +369,7 @@ func (s *study) without(f finding, drop int) (finding, bool) {
 		return f, false
 	}
 	part.clock = s.clock // a part may have no times, or all at 0
+	part.states = min(s.states, 1<<10)
 	for _, g := range part.search(context.Background()).found {
 		if g.anomaly.Name == f.anomaly.Name {
 			return g, true

@@ -230,12 +230,18 @@ func (q *saturation) read(r int32) {
 
 // try searches through all orders of a small history.
 func (q *saturation) try(ctx context.Context) outcome {
-	const most, states = 2000, 1 << 19
+	const most = 2000 // operations
 	unknown := outcome{unknown: fmt.Errorf("the order of writes is not known, and what reads show does not decide: values that show it would help (versions)")}
 	if len(q.ops) > most {
 		return unknown
 	}
-	t := &trial{saturation: q, done: make([]bool, len(q.ops)), now: make([]int32, q.keys.Len()), seen: make(map[string]bool), left: states, ctx: ctx}
+	t := &trial{saturation: q, done: make([]bool, len(q.ops)), next: make([]int32, len(q.lines)), now: make([]int32, q.keys.Len()),
+		seen: make(map[string]bool), left: q.states, ctx: ctx}
+	for v := range q.ops {
+		if q.ops[v].leaf {
+			t.leaves = append(t.leaves, int32(v))
+		}
+	}
 	for k := range t.now {
 		t.now[k] = none
 	}
@@ -258,47 +264,86 @@ func (q *saturation) try(ctx context.Context) outcome {
 // trial is a search that puts one operation after the other.
 type trial struct {
 	*saturation
-	done []bool
-	now  []int32 // by key, the last write
-	seen map[string]bool
-	left int // how many states may still be looked at
-	ctx  context.Context
+	done   []bool
+	next   []int32 // by session, how many of its operations are done
+	leaves []int32 // writes of unknown outcome
+	now    []int32 // by key, the last write
+	seen   map[string]bool
+	left   int // how many states may still be looked at
+	ctx    context.Context
 }
 
 // search returns an order that begins with the given one. Reads are put wherever
 // they may be, for they change nothing.
 func (t *trial) search(order []int32) ([]int32, bool) {
 	from := len(order)
-	for again := true; again; {
-		again = false
-		for v := range t.ops {
-			if x := &t.ops[v]; !x.write && !t.done[v] && t.now[x.key] == x.from && t.ready(int32(v)) {
-				t.done[v], again = true, true
-				order = append(order, int32(v))
-			}
-		}
-	}
+	order = t.reads(order)
 	if len(order) == len(t.ops) {
 		return order, true
 	}
 	if state := t.state(); !t.seen[state] && t.left > 0 && t.ctx.Err() == nil {
 		t.seen[state] = true
 		t.left--
-		for v := range t.ops {
-			if x := &t.ops[v]; x.write && !t.done[v] && t.ready(int32(v)) {
-				was := t.now[x.key]
-				t.done[v], t.now[x.key] = true, int32(v)
-				if full, ok := t.search(append(order, int32(v))); ok {
-					return full, true
-				}
-				t.done[v], t.now[x.key] = false, was
+		for _, v := range t.writable() {
+			x := &t.ops[v]
+			was := t.now[x.key]
+			t.put(v, 1)
+			t.now[x.key] = v
+			if full, ok := t.search(append(order, v)); ok {
+				return full, true
 			}
+			t.put(v, -1)
+			t.now[x.key] = was
 		}
 	}
 	for _, v := range order[from:] {
-		t.done[v] = false
+		t.put(v, -1)
 	}
 	return nil, false
+}
+
+// put does an operation, or takes it back.
+func (t *trial) put(v, by int32) {
+	t.done[v] = by > 0
+	if !t.ops[v].leaf {
+		t.next[t.ops[v].session] += by
+	}
+}
+
+// reads appends the reads that find the last write.
+func (t *trial) reads(order []int32) []int32 {
+	for again := true; again; {
+		again = false
+		for p, line := range t.lines {
+			for int(t.next[p]) < len(line) {
+				v := line[t.next[p]]
+				if x := &t.ops[v]; x.write || t.now[x.key] != x.from || !t.ready(v) {
+					break
+				}
+				t.put(v, 1)
+				order, again = append(order, v), true
+			}
+		}
+	}
+	return order
+}
+
+// writable returns the writes that may be next.
+func (t *trial) writable() []int32 {
+	var list []int32
+	for p, line := range t.lines {
+		if int(t.next[p]) < len(line) {
+			if v := line[t.next[p]]; t.ops[v].write && t.ready(v) {
+				list = append(list, v)
+			}
+		}
+	}
+	for _, v := range t.leaves {
+		if !t.done[v] && t.ready(v) {
+			list = append(list, v)
+		}
+	}
+	return list
 }
 
 // ready reports whether all that comes before an operation is done.
@@ -311,13 +356,16 @@ func (t *trial) ready(v int32) bool {
 	return true
 }
 
+// state tells what was done and what reads would find.
 func (t *trial) state() string {
 	var b []byte
-	for _, d := range t.done {
-		if d {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
+	for _, n := range t.next {
+		b = binary.AppendVarint(b, int64(n))
+	}
+	for _, v := range t.leaves {
+		b = append(b, '0')
+		if t.done[v] {
+			b[len(b)-1] = '1'
 		}
 	}
 	for _, w := range t.now {
