@@ -100,3 +100,43 @@ func saw(c history.Call) history.Value {
 	}
 	return c.Value()
 }
+
+// TestInitial judges the same histories with nil and with 0 as what was there
+// before everything, and has the certificates confirmed.
+func TestInitial(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(13, 13))
+	zero := CASRegister()
+	zero.Initial = history.Int(0)
+	for range 1500 {
+		h := random(rng, mix{calls: 9, processes: 4, unique: true, cas: true, info: true, fail: true, honest: .9})
+		want := check(t, h, Zones).Verdict
+		for i := range h.Ops {
+			op := &h.Ops[i]
+			switch pair := op.Value.Elems(); {
+			case op.F == "cas" && pair[0].IsNil():
+				op.Value = history.List(history.Int(0), pair[1])
+			case op.F == "read" && op.Type == history.OK && op.Value.IsNil():
+				op.Value = history.Int(0)
+			}
+		}
+		result := New(Options{Model: zero, Engine: Zones, Workers: 1}).Check(t.Context(), h)
+		if result.Verdict != want {
+			t.Fatalf("%v, not %v\n%s", result.Verdict, want, show(h))
+		}
+		if want == checkers.Unknown {
+			continue
+		}
+		claim, err := result.Claim()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal(claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.VerifyClaim(h, raw); err != nil {
+			t.Fatalf("%v\n%s\n%s", err, raw, show(h))
+		}
+	}
+}
