@@ -82,17 +82,8 @@ func New(Options) checkers.Checker {
 		case report.Reads == 0:
 			return checkers.Unknownf("nothing was read: no read was ok").Detail(report)
 		}
-		return finding.Certified(result.Detail(report), Name, nil, shown)
+		return finding.Certified(result.Detail(report), Name, nil, nil)
 	})
-}
-
-// shown returns the operations that a certificate needs to show an anomaly. That of
-// an unexpected value is for the read alone: there is no write that explains it.
-func shown(a checkers.Anomaly) []int {
-	if a.Name == Unexpected {
-		return a.Ops[:1]
-	}
-	return a.Ops
 }
 
 // Check judges the writes and reads of h. Where operations have keys, each key is
@@ -230,7 +221,8 @@ func (s *set) written(r *Report, c history.Call, id int32) bool {
 			s.describe(c), v, w.Invoke.Process, s.clock.At(w.Invoke)), nil, w.Invoke, c.Invoke)
 	case c.Complete.Index < w.Invoke.Index:
 		r.Unexpected++
-		s.note(r, r.Unexpected, Unexpected, fmt.Sprintf("%s and got %v, whose write did not begin until %s", s.describe(c), v, s.clock.At(w.Invoke)), nil, c.Invoke, w.Invoke)
+		s.note(r, r.Unexpected, Unexpected, fmt.Sprintf("%s and had %v by %s, but the first write of it that did not fail, by process %v, did not begin until %s",
+			s.describe(c), v, s.clock.At(c.Complete), w.Invoke.Process, s.clock.At(w.Invoke)), nil, c.Invoke)
 	default:
 		return true
 	}

@@ -227,7 +227,7 @@ func oracles() map[string]confirm.Oracle {
 	for _, opts := range []Options{{}, {Eventual: true}} {
 		c := New(opts)
 		f := confirm.Family{Definition: c.Name(), Anomalies: []string{Undercount, Overcount, Impossible}}
-		all[c.Name()] = confirm.Oracle{Family: f, Checker: c, Make: small, Truth: func(h *history.History) checkers.Verdict {
+		all[c.Name()] = confirm.Oracle{Family: f, Checker: c, Make: small, Context: []string{Impossible}, Truth: func(h *history.History) checkers.Verdict {
 			calls, _ := h.Calls()
 			truth := checkers.Unknown
 			for _, c := range calls {

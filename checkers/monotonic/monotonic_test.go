@@ -294,7 +294,7 @@ func oracles() map[string]confirm.Oracle {
 		if name != "plain" {
 			f.Parameters = map[string]string{name: "true"}
 		}
-		all[name] = confirm.Oracle{Family: f, Checker: New(opts), Make: small, Truth: truth(opts)}
+		all[name] = confirm.Oracle{Family: f, Checker: New(opts), Make: small, Truth: truth(opts), Context: []string{ValueReorder}}
 	}
 	return all
 }

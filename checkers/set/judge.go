@@ -26,10 +26,8 @@ func (s *set) outOfNowhere(rd *read, v history.Value) checkers.Anomaly {
 	a.Explanation = fmt.Sprintf("%s and got %v, which nobody ever added", s.describe(rd), v)
 	if id, ok := s.ids.Find(v); ok {
 		add := s.elements[id].add
-		a.Ops = append(a.Ops, add.Index)
-		a.Explanation = fmt.Sprintf("%s and got %v, whose add did not begin until %s", s.describe(rd), v, s.clock.At(add))
-		a.Edges = []checkers.Edge{{From: rd.Invoke.Index, To: add.Index, Kind: "rt", Key: a.Key,
-			Why: fmt.Sprintf("the read came back at %s, before the add began at %s", s.clock.At(rd.Complete), s.clock.At(add))}}
+		a.Explanation = fmt.Sprintf("%s and had %v by %s, but the first add of it that did not fail, by process %v, did not begin until %s",
+			s.describe(rd), v, s.clock.At(rd.Complete), add.Process, s.clock.At(add))
 	}
 	return a
 }

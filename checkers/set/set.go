@@ -225,16 +225,7 @@ func (r Report) result(opts Options) checkers.Result {
 		result = checkers.Result{}
 	}
 	parameters := finding.Flags(map[string]bool{"linearizable": opts.Linearizable})
-	return finding.Certified(result.Detail(r), Name, parameters, shown)
-}
-
-// shown returns the operations that a certificate needs to show an anomaly. That of
-// an unexpected element is for the read alone: there is no add that explains it.
-func shown(a checkers.Anomaly) []int {
-	if a.Name == Unexpected {
-		return a.Ops[:1]
-	}
-	return a.Ops
+	return finding.Certified(result.Detail(r), Name, parameters, nil)
 }
 
 // note keeps an anomaly, the count-th of its name, if it can still be shown.

@@ -3,6 +3,7 @@ package confirm
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
@@ -113,6 +114,9 @@ type Oracle struct {
 	Make func(choose Choose, calls int) *history.History
 	// Truth is the verdict by the definition.
 	Truth func(h *history.History) checkers.Verdict
+	// Context names the anomalies whose operations are not all that it takes to find
+	// them again, or more than that.
+	Context []string
 }
 
 // One compares the verdicts on one history, and has the certificate confirmed. Wrong
@@ -131,7 +135,54 @@ func (o Oracle) One(t testing.TB, h *history.History, number int, roll func(n in
 	if number%16 == 0 && truth != checkers.Unknown {
 		o.Corrupted(t, h, r)
 	}
+	if number%16 == 1 {
+		for _, a := range r.Anomalies {
+			if !slices.Contains(o.Context, a.Name) {
+				o.minimal(t, h, a)
+			}
+		}
+	}
 	return truth
+}
+
+// minimal sees that the operations of an anomaly show it by themselves, and that none
+// of them can be left out.
+func (o Oracle) minimal(t testing.TB, h *history.History, a checkers.Anomaly) {
+	t.Helper()
+	found := func(ops []int) bool {
+		r := o.Checker.Check(t.Context(), only(h, ops))
+		return slices.ContainsFunc(r.Anomalies, func(b checkers.Anomaly) bool { return b.Name == a.Name })
+	}
+	if !found(a.Ops) {
+		t.Fatalf("%+v is not shown by its operations\n%v", a, h.Ops)
+	}
+	for i := range a.Ops {
+		if found(slices.Delete(slices.Clone(a.Ops), i, i+1)) {
+			t.Fatalf("%+v is shown without %d\n%v", a, a.Ops[i], h.Ops)
+		}
+	}
+}
+
+// only returns the calls of h that were invoked at some indices.
+func only(h *history.History, ops []int) *history.History {
+	part := new(history.History)
+	calls, _ := h.Calls()
+	ends := map[int]bool{}
+	for _, c := range calls {
+		if slices.Contains(ops, c.Invoke.Index) {
+			ends[c.Invoke.Index] = true
+			if c.Complete != nil {
+				ends[c.Complete.Index] = true
+			}
+		}
+	}
+	for i, op := range h.Ops {
+		if ends[i] || slices.Contains(ops, i) {
+			op.Index = len(part.Ops)
+			part.Ops = append(part.Ops, op)
+		}
+	}
+	return part
 }
 
 // Agrees compares verdicts on all histories of all calls, and on random ones of at
