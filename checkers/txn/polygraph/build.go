@@ -20,6 +20,7 @@ type network struct {
 	initial []int32 // by key, the first version of the chain, or none
 	lost    *lost
 	circle  int32 // one of some versions that were made of each other in a circle, or none
+	timed   bool  // it keeps real time, at least nearly
 	helpers []helper
 	links
 	out, in csr
@@ -159,10 +160,10 @@ func build(h *History, level Level, g *guide) *network {
 	if level.sessions() {
 		n.sessions()
 	}
-	switch {
-	case level.realtime():
-		n.realtime(&guide{})
-	case g != nil:
+	if level.realtime() {
+		g = &guide{}
+	}
+	if n.timed = g != nil; n.timed {
 		n.realtime(g)
 	}
 	n.out = n.csr(n.nodes(), n.from, n.to)
