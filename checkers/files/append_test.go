@@ -88,7 +88,7 @@ func TestAppendAgainstDefinition(t *testing.T) {
 			continue
 		}
 		opts := AppendOptions{Durable: i%2 == 0}
-		r := verdicts(t, h, NewAppend(opts), AppendAnomalies(), i%200 == 0)
+		r := verdicts(t, h, NewAppend(opts), AppendAnomalies(), i%500 == 0)
 		report, err := CheckAppend(t.Context(), h, opts)
 		if err != nil {
 			t.Fatal(err)

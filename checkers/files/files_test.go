@@ -159,6 +159,7 @@ func verdicts(t *testing.T, h *history.History, c checkers.Checker, names []stri
 	r := c.Check(t.Context(), h)
 	if refuse && r.Verdict != checkers.Unknown {
 		rulestest.Refuse(t, h, r, names)
+		rulestest.MadeUp(t, rand.New(rand.NewPCG(1, uint64(len(h.Ops)))), h, r, names, []string{"", "a", "b", "c", "1", "2", "3"})
 		return r
 	}
 	claim := rulestest.Confirm(t, h, r)
@@ -181,7 +182,7 @@ func TestContentAgainstDefinition(t *testing.T) {
 		if len(h.Ops) == 0 {
 			continue
 		}
-		r := verdicts(t, h, New(), Anomalies(), i%200 == 0)
+		r := verdicts(t, h, New(), Anomalies(), i%500 == 0)
 		if want := contentExplainable(h); r.Verdict != checkers.Unknown && want != (r.Verdict == checkers.OK) {
 			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, show(h))
 		}
@@ -204,7 +205,7 @@ func TestNamesAgainstDefinition(t *testing.T) {
 		if len(h.Ops) == 0 {
 			continue
 		}
-		r := verdicts(t, h, New(), Anomalies(), i%200 == 0)
+		r := verdicts(t, h, New(), Anomalies(), i%500 == 0)
 		if i%3 == 0 && r.Verdict == checkers.Invalid {
 			t.Fatalf("%+v\n%s", r.Anomalies, show(h))
 		}

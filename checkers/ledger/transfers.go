@@ -41,23 +41,26 @@ func (l *ledger) submissions() error {
 func (l *ledger) included(t tx, id int32) {
 	s := l.submission(t.name)
 	s.in = append(s.in, id)
+	switch first := s.first.Invoke; {
+	case first == nil && l.opts.Closed && t.from != none:
+		l.strange(PhantomTransfer, t, id, "which nobody submitted")
+	case first == nil:
+	case !s.possible:
+		l.strange(AbortedTransfer, t, id, fmt.Sprintf("but every submission of it was refused, as that of process %v at %s", first.Process, l.clock.At(first)))
+	case s.content != t:
+		l.strange(AlteredTransfer, t, id, fmt.Sprintf("as %s; process %v submitted it at %s as %s", l.content(t), first.Process, l.clock.At(first), l.content(s.content)))
+	}
+}
+
+// strange notes that a transfer should not be in a block as it is.
+func (l *ledger) strange(rule string, t tx, id int32, how string) {
 	b := &l.blocks[id]
-	name, on := l.txName(t.name), fmt.Sprintf("%s; on its chain, block %s has transfer %s", l.saw(b.adopter), l.blockName(id), l.txName(t.name))
 	ops := []int{b.adopter.Invoke.Index, b.by.Index}
-	if first := s.first.Invoke; first != nil {
+	if first := l.submission(t.name).first.Invoke; first != nil {
 		ops = append(ops, first.Index)
 	}
-	switch {
-	case s.first.Invoke == nil && l.opts.Closed && t.from != none:
-		l.add(rules.Finding{Rule: PhantomTransfer, Ops: ops, Item: name, Why: on + ", which nobody submitted"})
-	case s.first.Invoke == nil:
-	case !s.possible:
-		l.add(rules.Finding{Rule: AbortedTransfer, Ops: ops, Item: name, Why: fmt.Sprintf(
-			"%s, but every submission of it was refused, as that of process %v at %s", on, s.first.Invoke.Process, l.clock.At(s.first.Invoke))})
-	case s.content != t:
-		l.add(rules.Finding{Rule: AlteredTransfer, Ops: ops, Item: name, Why: fmt.Sprintf(
-			"%s as %s; process %v submitted it at %s as %s", on, l.content(t), s.first.Invoke.Process, l.clock.At(s.first.Invoke), l.content(s.content))})
-	}
+	l.add(rules.Finding{Rule: rule, Ops: ops, Item: l.txName(t.name), Why: fmt.Sprintf(
+		"%s; on its chain, block %s has transfer %s, %s", l.saw(b.adopter), l.blockName(id), l.txName(t.name), how)})
 }
 
 // content writes a transfer down: "5 from a to b, fee 1, nonce 3".

@@ -90,6 +90,25 @@ func refused(t testing.TB, h *history.History, what string, claim checkers.Claim
 	}
 }
 
+// MadeUp sees that no evidence that is made up, of the given anomalies, about the
+// given items, turns a result that is OK into one that is invalid.
+func MadeUp(t testing.TB, rng *rand.Rand, h *history.History, r checkers.Result, names, items []string) {
+	t.Helper()
+	if r.Verdict != checkers.OK {
+		return
+	}
+	claim := Confirm(t, h, r)
+	claim.Verdict = checkers.Invalid
+	for range 100 {
+		p := rules.Proof{Anomaly: names[rng.IntN(len(names))], Item: items[rng.IntN(len(items))]}
+		for range 1 + rng.IntN(4) {
+			p.Ops = append(p.Ops, h.Ops[rng.IntN(len(h.Ops))].Index)
+		}
+		claim.Evidence = p
+		refused(t, h, "made up evidence", claim)
+	}
+}
+
 // Rand returns random numbers that are made from bytes, as fuzzing hands them
 // out; when there are no more, it goes on with numbers of its own.
 func Rand(data []byte) *rand.Rand { return rand.New(&source{data, rand.NewPCG(1, 1)}) }
