@@ -41,6 +41,9 @@ import (
 // such way.
 func linearizable(c *claim) error {
 	l := &linear{claim: c, options: c.Parameters}
+	if err := l.check(); err != nil {
+		return err
+	}
 	if _, err := l.machine(); err != nil {
 		return err
 	}

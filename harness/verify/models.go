@@ -35,6 +35,22 @@ type answer struct {
 // options are the parameters of a claim.
 type options map[string]string
 
+// parameters are the values that parameters can have, if these are few.
+var parameters = map[string][]string{
+	"model": nil, "initial": nil, "permits": nil, "limit": nil, "nil": {"any", "value"}, "owner": {"process", "none"},
+}
+
+// check fails if there are parameters that mean nothing.
+func (p options) check() error {
+	for name, value := range p {
+		values, ok := parameters[name]
+		if !ok || values != nil && !slices.Contains(values, value) {
+			return fmt.Errorf("the parameter %s=%s means nothing here", name, value)
+		}
+	}
+	return nil
+}
+
 // lenient reports whether nil as the result of a read says that the result is
 // unknown, as in histories for Knossos.
 func (p options) lenient() bool { return p["nil"] == "any" }

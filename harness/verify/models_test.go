@@ -135,6 +135,11 @@ func TestParameters(t *testing.T) {
 			t.Errorf("%v was taken", p)
 		}
 	}
+	for _, p := range []options{{"model": "register", "nil": "all"}, {"model": "mutex", "owner": "me"}, {"model": "mutex", "color": "red"}} {
+		if p.check() == nil {
+			t.Errorf("%v was taken", p)
+		}
+	}
 }
 
 // TestNames has different values named differently, and equal ones alike.
