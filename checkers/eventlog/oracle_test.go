@@ -99,7 +99,9 @@ var steps = []string{NonmonotonicSend, IntNonmonotonicSend, NonmonotonicPoll, In
 func compare(t *testing.T, c oracle.Case, v history.Value, opts Options) (same, missed bool) {
 	t.Helper()
 	h := c.Parse(t)
-	judged(t, h, opts)
+	if !testing.Short() || len(h.Ops)%4 == 0 {
+		judged(t, h, opts)
+	}
 	r, err := Check(h, opts)
 	if err != nil {
 		t.Fatal(c.ID, err)

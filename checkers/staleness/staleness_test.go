@@ -167,7 +167,7 @@ func TestDelta(t *testing.T) {
 	t.Parallel()
 	n := 100_000
 	if testing.Short() {
-		n = 10_000
+		n = 2_000
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	stale := 0
@@ -212,7 +212,7 @@ func TestAgainstVerifier(t *testing.T) {
 	t.Parallel()
 	n := 100_000
 	if testing.Short() {
-		n = 10_000
+		n = 2_000
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	found := map[string]int{}
@@ -329,7 +329,7 @@ func TestStrong(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 8))
 	found := map[checkers.Verdict]int{}
-	for range 20_000 {
+	for range 5_000 {
 		h := replicas(rng)
 		r := NewStrong().Check(t.Context(), h)
 		coretest.Confirm(t, h, r)

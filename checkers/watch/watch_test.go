@@ -394,7 +394,7 @@ func TestAgainstVerifier(t *testing.T) {
 	t.Parallel()
 	n := 100_000
 	if testing.Short() {
-		n = 10_000
+		n = 2_000
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	found := map[string]int{}
