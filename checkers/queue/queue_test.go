@@ -338,14 +338,18 @@ func small(choose confirm.Choose, calls int) *history.History {
 func oracles() map[string]confirm.Oracle {
 	names := []string{Lost, Unexpected, Aborted, Premature, Duplicated}
 	all := map[string]confirm.Oracle{
-		"plain": {Family: confirm.Family{Definition: PlainName, Anomalies: names}, Checker: NewPlain(), Make: small, Truth: plain},
+		"plain": {Family: confirm.Family{Definition: PlainName, Anomalies: names}, Checker: NewPlain(), Make: small, Truth: plain,
+			Context: []string{Duplicated}}, // which depends on how many enqueues there were in all
 	}
 	for name, opts := range map[string]Options{"": {}, "exactly-once": {ExactlyOnce: true}, "at-most-once": {AtMostOnce: true}} {
-		f := confirm.Family{Definition: Name, Anomalies: names}
+		f, context := confirm.Family{Definition: Name, Anomalies: names}, []string{Duplicated}
+		if opts.AtMostOnce {
+			context = append(context, Lost) // which depends on what the dequeues of unknown outcome can have taken
+		}
 		if name != "" {
 			f.Parameters = map[string]string{name: "true"}
 		}
-		all["total "+name] = confirm.Oracle{Family: f, Checker: New(opts), Make: small, Truth: total(opts)}
+		all["total "+name] = confirm.Oracle{Family: f, Checker: New(opts), Make: small, Truth: total(opts), Context: context}
 	}
 	return all
 }
