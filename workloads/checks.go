@@ -22,6 +22,8 @@ const (
 	closeToOpen    = "close-to-open"
 	durablePrefix  = "durable-prefix"
 	finality       = "finality"
+	serializable   = "serializable"
+	exclusive      = "mutual-exclusion"
 	existence      = "proof-of-existence"
 )
 
@@ -35,11 +37,11 @@ func Checks() []Workload {
 			Flag("sequential-keys", "take each key by itself for sequentially consistent, and infer the order of its versions from that"),
 			Flag("wfr-keys", "take what a transaction writes to come after what it read of the same key")),
 		transactions(txn.LinkedRegister, "transactions on registers whose every value names the one it replaced: {value, previous}"),
-		weakIsolation(), sessions(),
+		weakIsolation(), adyaInserts(), predicates(), sessions(),
 		setFull(), queues(), plainQueues(), uniqueIDs(), counters(), pnCounters(),
-		banks(), longForks(), monotonics(), causalReverse(), logs(),
+		banks(), longForks(), monotonics(), causalReverse(), logs(), streams(),
 		staleReads(), strongEventualConsistency(), watches(),
-		fileSystems(), appendedFiles(), ledgers(), notaries(),
+		fileSystems(), appendedFiles(), leases(), ledgers(), notaries(), batches(),
 	}
 }
 

@@ -94,7 +94,7 @@ func causalReverse() Workload {
 
 func logs() Workload {
 	return Workload{
-		Name: eventlog.Name, Fs: []string{"send", "poll", "txn", "assign", "subscribe"}, Doc: "a partitioned log as Kafka's: sends, polls, transactions of both, assign and subscribe", Level: logOrder, Levels: []string{logOrder},
+		Name: eventlog.Name, Fs: []string{"send", "poll", "txn", "assign", "subscribe", "rebalance", "commit", "init"}, Doc: "a partitioned log as Kafka's: sends, polls, transactions of both, assign and subscribe", Level: logOrder, Levels: []string{logOrder},
 		Options: []Option{
 			OneOf("sub-via", "how processes get what they poll; none: as the history shows", "", "assign", "subscribe"),
 			Flag("ww-deps", "the order of what transactions sent is part of the order between them"),

@@ -2,10 +2,13 @@ package workloads
 
 import (
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/batch"
 	"github.com/ordeal-dev/ordeal/checkers/files"
+	"github.com/ordeal-dev/ordeal/checkers/lease"
 	"github.com/ordeal-dev/ordeal/checkers/ledger"
 	"github.com/ordeal-dev/ordeal/checkers/session"
 	"github.com/ordeal-dev/ordeal/checkers/staleness"
+	"github.com/ordeal-dev/ordeal/checkers/stream"
 	"github.com/ordeal-dev/ordeal/checkers/watch"
 )
 
@@ -85,7 +88,7 @@ func appendedFiles() Workload {
 func ledgers() Workload {
 	return Workload{
 		Name: ledger.Name, Doc: "observations of a ledger and transfers: finality, conservation, no double spend, common prefix, accountability",
-		Level: finality, Levels: []string{finality}, Fs: []string{"observe", "transfer", "balance"},
+		Level: finality, Levels: []string{finality}, Fs: []string{"observe", "transfer", "status", "balances"},
 		Options: []Option{
 			Number("depth", ledger.DefaultDepth, -1, 1<<20, "after how many confirmations a block stays; -1: never"),
 			Length("delta", "after what time every honest node must know of a confirmed block"),
@@ -108,5 +111,37 @@ func notaries() Workload {
 		Name: ledger.NotaryName, Doc: "documents that are stamped into a ledger: what was stamped stays stamped, where it was stamped",
 		Level: existence, Levels: []string{existence}, Fs: []string{"stamp", "proof"},
 		Checkers: only(func(Options) checkers.Checker { return ledger.NewNotary() }),
+	}
+}
+
+func streams() Workload {
+	return Workload{
+		Name: stream.Name, Doc: "numbered messages of producers, fetched from every node: lost at the beginning, in the middle or at the end",
+		Level: exactlyOnce, Levels: []string{exactlyOnce, atLeastOnce}, Fs: []string{"publish", "fetch"},
+		Checkers: func(level string, _ Options) []checkers.Checker {
+			return []checkers.Checker{stream.New(stream.Options{AtLeastOnce: level == atLeastOnce})}
+		},
+	}
+}
+
+func batches() Workload {
+	return Workload{
+		Name: batch.Name, Doc: "the output of a job over records with identifiers: none missing, twice, wrong, or from nowhere",
+		Level: exactlyOnce, Levels: []string{exactlyOnce}, Fs: []string{"input", "output", "watermark"},
+		Checkers: only(func(Options) checkers.Checker { return batch.New() }),
+	}
+}
+
+func leases() Workload {
+	return Workload{
+		Name: lease.Name, Doc: "locks, leases and leaders: one holder at a time, and tokens that rise and fence off the others",
+		Level: exclusive, Levels: []string{exclusive}, Fs: []string{"acquire", "renew", "release", "write", "receive", "extend", "ack", "nack", "leader"},
+		Options: []Option{
+			Length("drift", "how much earlier a lease may end than it should, because clocks differ"),
+			Flag("redelivery", "a message may be delivered after it was acknowledged"),
+		},
+		Checkers: only(func(o Options) checkers.Checker {
+			return lease.New(lease.Options{Drift: o.Length("drift"), Redelivery: o.On("redelivery")})
+		}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/adya"
 	"github.com/ordeal-dev/ordeal/checkers/txn"
 	"github.com/ordeal-dev/ordeal/checkers/txn/levels"
 	"github.com/ordeal-dev/ordeal/checkers/txn/weak"
@@ -48,6 +49,22 @@ func weakIsolation() Workload {
 		Checkers: func(level string, _ Options) []checkers.Checker {
 			return []checkers.Checker{weak.New(weak.Options{Level: must(weak.ParseLevel(level))})}
 		},
+	}
+}
+
+func adyaInserts() Workload {
+	return Workload{
+		Name: adya.Name, Doc: "pairs of inserts, each guarded by a predicate read that the other one makes false: at most one may succeed",
+		Level: serializable, Levels: []string{serializable}, Fs: []string{"insert"},
+		Checkers: only(func(Options) checkers.Checker { return adya.New(adya.Options{}) }),
+	}
+}
+
+func predicates() Workload {
+	return Workload{
+		Name: adya.PredicateName, Doc: "transactions with predicate reads over keys that are written once",
+		Level: serializable, Levels: []string{serializable}, Fs: []string{"init", "txn"},
+		Checkers: only(func(Options) checkers.Checker { return adya.NewPredicate() }),
 	}
 }
 
