@@ -98,10 +98,14 @@ func logs() Workload {
 		Options: []Option{
 			OneOf("sub-via", "how processes get what they poll; none: as the history shows", "", "assign", "subscribe"),
 			Flag("ww-deps", "the order of what transactions sent is part of the order between them"),
+			Flag("rw-deps", "a poll returns everything that is there, so one that lacks a message came before it"),
+			Flag("compaction", "of messages with the same record key only the last has to stay"),
 			List("allow", "more types of errors that are allowed"),
 		},
 		Checkers: only(func(o Options) checkers.Checker {
-			return eventlog.New(eventlog.Options{SubVia: o["sub-via"], WWDeps: o.On("ww-deps"), Allow: o.List("allow")})
+			return eventlog.New(eventlog.Options{
+				SubVia: o["sub-via"], WWDeps: o.On("ww-deps"), RWDeps: o.On("rw-deps"), Compaction: o.On("compaction"), Allow: o.List("allow"),
+			})
 		}),
 	}
 }
