@@ -137,6 +137,46 @@ func permutations(list []int, do func([]int)) {
 	walk(0)
 }
 
+// TestEveryProof has all anomalies of histories with many confirmed, not only
+// the one that a certificate would have.
+func TestEveryProof(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(26, 6))
+	count := make(map[string]int)
+	for i := range times(600) {
+		w := Workload(i % 2)
+		h := random(rng, mix{workload: w, txns: 20, clients: 4, steps: 5, keys: 3, writes: 10, info: 0.1, fail: 0.1})
+		opts := Options{Workload: w}
+		if w == ListAppend {
+			distort(rng, h, []float64{0.05, 0.2}[i/2%2])
+			repeat(rng, h)
+		} else {
+			scramble(rng, h, []float64{0.05, 0.2}[i/2%2])
+			opts.LinearizableKeys, opts.SequentialKeys, opts.WFRKeys = i%3 == 0, i%5 < 2, i%7 < 3
+		}
+		s := Check(t.Context(), h, opts)
+		for _, a := range s.Anomalies {
+			if s.Forbidden[a.Name] && s.blind == nil {
+				count[a.Name]++
+				a.proof.Anomaly = a.Name
+				confirmProof(t, h, opts, a.proof)
+			}
+		}
+	}
+	t.Log(count)
+}
+
+// repeat makes some reads show an element twice.
+func repeat(rng *rand.Rand, h *history.History) {
+	each(h, func(st []history.Value) history.Value {
+		list := slices.Clone(st[2].Elems())
+		if st[0].Text() != "r" || len(list) == 0 || rng.IntN(25) > 0 {
+			return history.List(st...)
+		}
+		return history.List(st[0], st[1], history.List(slices.Insert(list, rng.IntN(len(list)+1), list[rng.IntN(len(list))])...))
+	})
+}
+
 // TestCorruptedCertificates changes certificates in ways that always make them
 // wrong.
 func TestCorruptedCertificates(t *testing.T) {
@@ -157,6 +197,7 @@ func TestCorruptedCertificates(t *testing.T) {
 		if err != nil || c.Definition != "transactions" {
 			continue
 		}
+		certified(t, h, r)
 		opposite := c
 		opposite.Verdict = map[checkers.Verdict]checkers.Verdict{checkers.OK: checkers.Invalid, checkers.Invalid: checkers.OK}[c.Verdict]
 		refused(t, h, opposite, "the verdict is the other one")
@@ -360,6 +401,10 @@ func FuzzTxn(f *testing.F) {
 {:process 0, :type :invoke, :f :txn, :value [[:r 0 nil] [:w 0 {:value 2 :previous 1}]]}
 {:process 0, :type :ok, :f :txn, :value [[:r 0 {:value 1 :previous nil}] [:w 0 {:value 2 :previous 1}]]}
 `))
+	f.Add(uint8(0), []byte(`{"process":0,"type":"invoke","f":"txn"}
+{"process":0,"type":"ok","f":"txn","value":[["r",0],["a",0,0]]}
+{"process":1,"type":"invoke","f":"txn","value":[["r",0,0]]}
+`)) // what was to be read is no list, and does not matter
 	rng := rand.New(rand.NewPCG(25, 5))
 	for i := range 30 {
 		var text []byte

@@ -79,12 +79,17 @@ func (s *study) edge(d dep, a, b string) Edge {
 	case rw:
 		v, next := s.missed(d)
 		s.name(&e, v, next)
-		s.between(&e, s.exactly(d.from, v), s.onTop(d.to, v, next))
+		read := s.without(d.from, v, next)
+		s.between(&e, read, s.onTop(d.to, v, next))
 		why, via := s.reason(v, next)
 		e.Via = s.inOrder(via)
-		e.Why = fmt.Sprintf("%s read %s = %s, without the %s that %s %s: %s", a, e.Key, s.shown(d.from, v), e.Next, b, s.opts.Workload.wrote(), why)
-		if s.opts.Workload == ListAppend && s.vers[v].elem == none {
+		got := s.got(&s.steps[read.step])
+		e.Why = fmt.Sprintf("%s read %s = %s, without the %s that %s %s: %s", a, e.Key, got, e.Next, b, s.opts.Workload.wrote(), why)
+		switch {
+		case s.opts.Workload == ListAppend && s.vers[v].elem == none:
 			e.Why = fmt.Sprintf("%s read %s = [], without the %s that %s appended", a, e.Key, e.Next, b)
+		case contains(s.steps[read.step].list, s.value(next)):
+			e.Why = fmt.Sprintf("%s read %s = %s, which ends with %s, and the %s that %s appended came right after that: %s", a, e.Key, got, e.Value, e.Next, b, why)
 		}
 	}
 	return e
@@ -100,6 +105,17 @@ func (s *study) name(e *Edge, v, next int32) {
 // between notes which steps an edge is between.
 func (s *study) between(e *Edge, a, b spot) {
 	e.Steps = []int{int(a.step - s.txns[a.txn].lo), int(b.step - s.txns[b.txn].lo)}
+}
+
+// without returns a step of a transaction that read a version and not the next one
+// with it, if there is one: who reads a list that contradicts others may see both.
+func (s *study) without(t, v, next int32) spot {
+	for i := s.txns[t].lo; i < s.txns[t].hi; i++ {
+		if st := &s.steps[i]; !st.write && st.ver == v && !contains(st.list, s.value(next)) {
+			return spot{t, i}
+		}
+	}
+	return s.exactly(t, v)
 }
 
 // exactly returns the step of a transaction that read a version.

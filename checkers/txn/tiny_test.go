@@ -350,8 +350,11 @@ func certified(t testing.TB, h *history.History, r checkers.Result) bool {
 func TestBruteForce(t *testing.T) {
 	t.Parallel()
 	n := 34_000 // of each workload
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		n = 1_000
+	case os.Getenv("ORDEAL_LONG") != "":
+		n = 300_000
 	}
 	for _, w := range []Workload{ListAppend, RWRegister, LinkedRegister} {
 		t.Run(w.String(), func(t *testing.T) {

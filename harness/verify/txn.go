@@ -127,7 +127,7 @@ func readTxns(c *claim) (*txns, error) {
 			return nil, fmt.Errorf("index %d is no transaction: %v", c.ops[i].inv, value)
 		}
 		for _, m := range value.Elems() {
-			s, err := t.step(m)
+			s, err := t.step(m, c.ops[i].happened())
 			if err != nil {
 				return nil, fmt.Errorf("index %d: %w", c.ops[i].inv, err)
 			}
@@ -137,8 +137,9 @@ func readTxns(c *claim) (*txns, error) {
 	return t, nil
 }
 
-// step reads a micro-operation.
-func (t *txns) step(m history.Value) (step, error) {
+// step reads a micro-operation. What a read returned matters only if the
+// transaction was ok.
+func (t *txns) step(m history.Value, ok bool) (step, error) {
 	parts := m.Elems()
 	if m.Kind() != history.KindList || len(parts) < 2 || len(parts) > 3 {
 		return step{}, fmt.Errorf("%v is no micro-operation", m)
@@ -155,14 +156,14 @@ func (t *txns) step(m history.Value) (step, error) {
 		s.value = parts[2]
 	}
 	k := wordOf(parts[1])
-	if _, ok := t.keys[k]; !ok {
+	if _, known := t.keys[k]; !known {
 		t.keys[k] = len(t.keys)
 	}
 	s.key = t.keys[k]
 	switch {
 	case s.write && s.value.IsNil():
 		return step{}, fmt.Errorf("%v writes nil, which is the initial value", m)
-	case t.workload == lists && !s.write && !s.value.IsNil() && s.value.Kind() != history.KindList:
+	case t.workload == lists && ok && !s.write && !s.value.IsNil() && s.value.Kind() != history.KindList:
 		return step{}, fmt.Errorf("%v is no read of a list", m)
 	case t.workload != linked:
 		s.id = wordOf(s.value)

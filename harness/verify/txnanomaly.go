@@ -151,6 +151,9 @@ func (p *prover) edge(e *txnEdge) error {
 		return p.precedes(a, b, e.Via)
 	case e.Kind == "rw" && !a.write && b.write && !p.shows(a, b):
 		return nil // elements stay: what the list does not have came later
+	case e.Kind == "rw" && !a.write && b.write: // it has that too early, but its last element is the version that was read
+		last := a.elems()[len(a.elems())-1]
+		return p.precedes(&step{key: a.key, value: last, id: wordOf(last)}, b, nil)
 	default:
 		return fmt.Errorf("these steps do not show it")
 	}
