@@ -6,7 +6,10 @@
 // result. Their wall time depends on what else the machine does, their time on
 // the processor hardly does, so both are shown. Everything else is a benchmark
 // of a package, run by `go test` and read back. Ratios of two checkers come from
-// one run over the same histories.
+// one run over the same histories. Checks of large histories are processes as well,
+// so that the memory they needed is known: this program starts itself anew to make a
+// history, write it down and judge it in memory, and then has the program judge the
+// file.
 //
 //	go run ./internal/bench -bin bin/ordeal
 package main
@@ -28,16 +31,31 @@ type figure struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == childMode {
+		if err := child(os.Stdout, os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	bin := flag.String("bin", "bin/ordeal", "the program to measure")
 	seeds := flag.Int("seeds", 20, "how many runs")
+	checks := flag.Bool("checks", false, "measure the checks of large histories only")
 	flag.Parse()
-	if err := bench(os.Stdout, *bin, *seeds); err != nil {
+	if err := bench(os.Stdout, *bin, *seeds, *checks); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(w io.Writer, bin string, seeds int) error {
+func bench(w io.Writer, bin string, seeds int, checks bool) error {
+	if checks {
+		figures, err := measureChecks(bin)
+		if err != nil {
+			return err
+		}
+		return write(w, figures)
+	}
 	runs, err := measureRuns(bin, seeds)
 	if err != nil {
 		return err
@@ -50,7 +68,11 @@ func bench(w io.Writer, bin string, seeds int) error {
 		}
 		figures = append(figures, lines...)
 	}
-	return write(w, figures)
+	lines, err := measureChecks(bin)
+	if err != nil {
+		return err
+	}
+	return write(w, append(figures, lines...))
 }
 
 func write(w io.Writer, figures []figure) error {
