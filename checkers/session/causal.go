@@ -94,7 +94,7 @@ func (s *study) causal(ctx context.Context, convergent bool) outcome {
 			return outcome{found: s.loops(ctx, s.before, need, CyclicCF)}
 		}
 	}
-	return outcome{certify: func() okEvidence { return okEvidence{Order: s.indices(order)} }}
+	return outcome{certify: func() (okEvidence, error) { return okEvidence{Order: s.indices(order)}, nil }}
 }
 
 // overwrites turns reads of what was overwritten in their past into anomalies.

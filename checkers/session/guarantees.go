@@ -73,7 +73,7 @@ func (s *study) orders(ctx context.Context, g Guarantee) outcome {
 	s.report.Forced = total
 	all := slices.Concat(o.need...)
 	if order := o.sorted(everyone, all); order != nil {
-		return outcome{certify: func() okEvidence { return okEvidence{Order: s.indices(order)} }}
+		return outcome{certify: func() (okEvidence, error) { return okEvidence{Order: s.indices(order)}, nil }}
 	}
 	if found := o.circles(ctx, all); len(found) > 0 {
 		return outcome{found: found}
@@ -81,14 +81,17 @@ func (s *study) orders(ctx context.Context, g Guarantee) outcome {
 	if ctx.Err() != nil {
 		return outcome{unknown: stopped(ctx, "sessions", 0, len(s.lines))}
 	}
-	return outcome{certify: func() okEvidence {
+	return outcome{certify: func() (okEvidence, error) {
+		if err := s.roomForViews(); err != nil {
+			return okEvidence{}, err
+		}
 		var e okEvidence
 		for p, line := range s.lines {
 			if len(line) > 0 {
 				e.Views = append(e.Views, view{s.indexOf(line[0]), s.indices(o.sorted(int32(p), o.need[p]))})
 			}
 		}
-		return e
+		return e, nil
 	}}
 }
 

@@ -221,7 +221,8 @@ func check(ctx context.Context, calls []history.Call, opts Options) checkers.Res
 	default:
 		result := checkers.Result{}.Detail(s.report)
 		result.Certify = func() (checkers.Claim, error) {
-			return s.claim(checkers.OK, o.certify()), nil
+			e, err := o.certify()
+			return s.claim(checkers.OK, e), err
 		}
 		return result
 	}
@@ -230,14 +231,23 @@ func check(ctx context.Context, calls []history.Call, opts Options) checkers.Res
 // outcome is what the search for orders came to.
 type outcome struct {
 	found   []finding
-	unknown error             // why nobody knows
-	certify func() okEvidence // the orders, if there is nothing wrong
+	unknown error                      // why nobody knows
+	certify func() (okEvidence, error) // the orders, if there is nothing wrong
 }
 
 // okEvidence is one order for all, or one for each session.
 type okEvidence struct {
 	Order []int  `json:"order,omitempty"`
 	Views []view `json:"views,omitempty"`
+}
+
+// roomForViews fails if an order for each session would take too much room.
+func (s *study) roomForViews() error {
+	const room = 1 << 26
+	if n := s.report.Writes + s.report.Unknown; len(s.lines)*n+len(s.ops) > room {
+		return checkers.NoClaimf("it would take an order of %d writes for each of %d sessions", n, len(s.lines))
+	}
+	return nil
 }
 
 // view is the order of a session, which is known by its first operation.

@@ -31,6 +31,9 @@ type views struct {
 
 // judgeViews judges PRAM or, with memory, causal memory.
 func (s *study) judgeViews(ctx context.Context, memory bool) outcome {
+	if order := s.guess(); order != nil { // which is good for every session
+		return s.serialized(order)
+	}
 	x := &views{study: s, memory: memory, at: make([]int32, len(s.ops)), head: make([]int32, len(s.ops))}
 	for v := range x.at {
 		x.at[v] = never
@@ -184,8 +187,11 @@ func (x *views) finding(p int32, bad *demand, cycle []int32) finding {
 
 // evidence returns the order of each session: what happened at its first
 // operation, at the second, and so on.
-func (x *views) evidence() okEvidence {
+func (x *views) evidence() (okEvidence, error) {
 	var e okEvidence
+	if err := x.roomForViews(); err != nil {
+		return e, err
+	}
 	for p, line := range x.lines {
 		if len(line) == 0 {
 			continue
@@ -207,7 +213,7 @@ func (x *views) evidence() okEvidence {
 		e.Views = append(e.Views, view{x.indexOf(line[0]), x.indices(list)})
 		x.forget()
 	}
-	return e
+	return e, nil
 }
 
 // arrange sorts what happened at the same place by what reads make necessary, and

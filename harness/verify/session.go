@@ -42,7 +42,8 @@ import (
 // past; so also causal where versions are known.
 //
 // Evidence for ok is one order, of the operations that the definition is about, or
-// one for each session, which is named by an operation of its own:
+// one for each session, which is named by an operation of its own. For pram and
+// causal-memory, one order of everything is as good:
 //
 //	{"order": [index, …]}
 //	{"views": [{"session": index, "order": [index, …]}, …]}
@@ -303,7 +304,7 @@ func (s *sessionHistory) any(int) bool { return true }
 // everybody confirms one order for all sessions.
 func (s *sessionHistory) everybody(order []int) error {
 	switch s.guarantee {
-	case "sequential":
+	case "sequential", "pram", "causal-memory": // one order of everything is good for each session
 		_, list, err := s.places(order, s.any)
 		if err != nil {
 			return err
@@ -320,8 +321,6 @@ func (s *sessionHistory) everybody(order []int) error {
 			return err
 		}
 		return s.notOverwritten(list)
-	case "pram", "causal-memory":
-		return fmt.Errorf("%s takes an order for each session", s.guarantee)
 	}
 	pos, _, err := s.places(order, s.write)
 	if err != nil {
