@@ -109,7 +109,6 @@ func (z *zones) precedes(a, b block) CycleEdge {
 // operations have in common, in which no such block is. No two blocks that take
 // time overlap, or each would have to come before the other.
 func (z *zones) steps() []step {
-	reads := z.readsByValue()
 	type timed struct {
 		at    int32
 		block int32
@@ -139,8 +138,10 @@ func (z *zones) steps() []step {
 			if w := z.clusters[v].writer; w != none {
 				add(w)
 			}
-			for _, r := range reads[v] {
-				add(r)
+			for _, r := range z.observers(v) {
+				if z.ops[r].isRead() {
+					add(r)
+				}
 			}
 			if z.clusters[v].next == none {
 				break
@@ -158,28 +159,4 @@ func outside(wide []block, t int32) int32 {
 		return wide[i-1].last
 	}
 	return t
-}
-
-// readsByValue returns the reads of each value in the order in which they began.
-func (z *zones) readsByValue() [][]int32 {
-	counts := make([]int32, len(z.clusters))
-	total := int32(0)
-	for _, o := range z.ops {
-		if o.isRead() {
-			counts[o.from]++
-			total++
-		}
-	}
-	all, by := make([]int32, 0, total), make([][]int32, len(z.clusters))
-	for v, n := range counts {
-		at := int32(len(all))
-		all = all[:at+n]
-		by[v] = all[at:at:len(all)]
-	}
-	for i, o := range z.ops {
-		if o.isRead() {
-			by[o.from] = append(by[o.from], int32(i))
-		}
-	}
-	return by
 }

@@ -83,15 +83,15 @@ func (z *zones) choose(v, by, after int32) pick {
 // invocation, completed ones first, or none.
 func (z *zones) find(v int32, holds func(int32) bool) int32 {
 	info := none
-	for i := range z.ops {
-		if o := &z.ops[i]; o.from != v || !holds(int32(i)) {
+	for _, i := range z.observers(v) {
+		if !holds(i) {
 			continue
 		}
 		if !z.ops[i].isInfo() {
-			return int32(i)
+			return i
 		}
 		if info == none {
-			info = int32(i)
+			info = i
 		}
 	}
 	return info

@@ -230,11 +230,12 @@ func (z *zones) splitBrain(e evidence) bool {
 // nodes returns the nodes whose clients touched v, or nil if not all are known.
 func (z *zones) nodes(v int32) []string {
 	var nodes []string
-	for i, o := range z.ops {
-		if o.from != v && o.to != v {
-			continue
-		}
-		n := z.call(int32(i)).Invoke.Node
+	ops := slices.Clone(z.observers(v))
+	if w := z.clusters[v].writer; w != none {
+		ops = append(ops, w)
+	}
+	for _, i := range ops {
+		n := z.call(i).Invoke.Node
 		if n == "" {
 			return nil
 		}

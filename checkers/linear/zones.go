@@ -50,6 +50,7 @@ type zones struct {
 	ops      []op // those that matter: completed, or observed
 	clusters []cluster
 	blocks   []block
+	by       [][]int32 // see observers
 }
 
 // block is a chain of clusters, each replaced by the next with a compare-and-set.
@@ -77,6 +78,33 @@ func newZones(r *register, ops []op) *zones {
 		}
 	}
 	return z
+}
+
+// observers returns the operations that found a value, in the order of their
+// beginnings. Only violations and certificates need them.
+func (z *zones) observers(v int32) []int32 {
+	if z.by != nil {
+		return z.by[v]
+	}
+	counts := make([]int32, len(z.clusters))
+	total := int32(0)
+	for _, o := range z.ops {
+		if o.from != none {
+			counts[o.from]++
+			total++
+		}
+	}
+	all := make([]int32, total)
+	z.by = make([][]int32, len(z.clusters))
+	for v, n := range counts {
+		z.by[v], all = all[:0:n], all[n:]
+	}
+	for i, o := range z.ops {
+		if o.from != none {
+			z.by[o.from] = append(z.by[o.from], int32(i))
+		}
+	}
+	return z.by[v]
 }
 
 // findingKind says how a history fails to be linearizable.

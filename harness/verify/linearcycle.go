@@ -169,26 +169,31 @@ func (l *linear) cyclic(edges []orderEdge) error {
 // places of their writes.
 const initially = -1
 
-// clusters is what the operations on a key found and wrote.
+// clusters is what the operations on a key found and wrote. Operations are named
+// by their places, and so are clusters: by those of their writes.
 type clusters struct {
 	*linear
-	writers  map[string][]int // the places of those that may have written a value
-	found    map[int]string   // what an operation found, by its place
-	wrote    map[int]string
-	sure     map[int]bool // those that certainly happened
-	next     map[int]int  // the cluster that replaced a cluster
-	root     map[int]int  // the first cluster of the block of a cluster
-	position map[int]int  // how many clusters of its block are before it
+	found    []string          // what an operation found, if anything
+	wrote    []string          // what it wrote, if anything
+	sure     []bool            // whether it certainly happened
+	writers  map[string]writer // of each value
+	next     map[int]int       // the cluster that replaced a cluster
+	root     map[int]int       // the first cluster of the block of a cluster
+	position map[int]int       // how many clusters of its block are before it
 }
+
+// writer is how many operations may have written a value, and the last of them.
+type writer struct{ count, at int }
 
 // clusters reads the operations on a key.
 func (l *linear) clusters(key history.Value) (*clusters, error) {
 	if l.Parameters["model"] == "multi-register" {
 		return nil, fmt.Errorf("a multi-register has no clusters")
 	}
+	n := len(l.ops)
 	r := &clusters{
-		linear: l, writers: make(map[string][]int), found: make(map[int]string), wrote: make(map[int]string),
-		sure: make(map[int]bool), next: make(map[int]int), root: make(map[int]int), position: make(map[int]int),
+		linear: l, found: make([]string, n), wrote: make([]string, n), sure: make([]bool, n),
+		writers: make(map[string]writer), next: make(map[int]int), root: make(map[int]int), position: make(map[int]int),
 	}
 	var seen []string // by operations that certainly happened
 	for _, o := range l.on(key) {
@@ -202,7 +207,7 @@ func (l *linear) clusters(key history.Value) (*clusters, error) {
 		}
 		for _, c := range wrote {
 			r.wrote[at] = c.value
-			r.writers[c.value] = append(r.writers[c.value], at)
+			r.writers[c.value] = writer{r.writers[c.value].count + 1, at}
 		}
 		if o.happened() {
 			r.sure[at] = true
@@ -211,11 +216,10 @@ func (l *linear) clusters(key history.Value) (*clusters, error) {
 	}
 	for len(seen) > 0 {
 		v := seen[len(seen)-1]
-		w := r.writers[v]
 		seen = seen[:len(seen)-1]
-		if v != l.blank() && len(w) == 1 && !r.sure[w[0]] {
-			r.sure[w[0]] = true
-			seen = append(seen, r.found[w[0]])
+		if w := r.writers[v]; v != l.blank() && w.count == 1 && !r.sure[w.at] {
+			r.sure[w.at] = true
+			seen = append(seen, r.found[w.at])
 		}
 	}
 	return r, nil
@@ -224,12 +228,14 @@ func (l *linear) clusters(key history.Value) (*clusters, error) {
 // of returns the cluster of a value: it must be clear who wrote it.
 func (r *clusters) of(value string) (int, error) {
 	switch w := r.writers[value]; {
-	case len(w) == 0 && value == r.blank():
+	case value == "":
+		return 0, fmt.Errorf("it is not known what the operation found")
+	case w.count == 0 && value == r.blank():
 		return initially, nil
-	case len(w) == 1 && value != r.blank():
-		return w[0], nil
+	case w.count == 1 && value != r.blank():
+		return w.at, nil
 	default:
-		return 0, fmt.Errorf("%d operations may have written the value %s", len(w), value)
+		return 0, fmt.Errorf("%d operations may have written the value %s", w.count, value)
 	}
 }
 
@@ -242,7 +248,7 @@ func (r *clusters) cluster(index int) (at, cluster int, err error) {
 	if !r.sure[at] {
 		return 0, 0, fmt.Errorf("index %d: the operation need not have happened, or is on another key", index)
 	}
-	if _, ok := r.wrote[at]; ok {
+	if r.wrote[at] != "" {
 		return at, at, nil
 	}
 	cluster, err = r.of(r.found[at])
@@ -261,8 +267,8 @@ func (r *clusters) chain(edges []orderEdge) (contradiction bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		found, ok := r.found[at]
-		if _, wrote := r.wrote[at]; !ok || !wrote {
+		found := r.found[at]
+		if found == "" || r.wrote[at] == "" {
 			return false, fmt.Errorf("index %d: the operation is no compare-and-set", e.To)
 		}
 		a, err := r.of(found)
@@ -319,7 +325,7 @@ func (r *clusters) ends(e orderEdge) (a, b int, err error) {
 		return 0, 0, fmt.Errorf("the operation at index %d did not end before that at index %d began", e.From, e.To)
 	case e.Kind != "init":
 		return 0, 0, fmt.Errorf("an edge is of the kind %q", e.Kind)
-	case r.found[from] != r.blank() || len(r.writers[r.blank()]) > 0:
+	case r.found[from] != r.blank() || r.writers[r.blank()].count > 0:
 		return 0, 0, fmt.Errorf("index %d: the operation did not find the initial value", e.From)
 	}
 	return initially, b, nil
