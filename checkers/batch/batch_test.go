@@ -475,3 +475,19 @@ func FuzzBatch(f *testing.F) {
 		rulestest.Confirm(t, h, New().Check(t.Context(), h))
 	})
 }
+
+func BenchmarkBatch(b *testing.B) {
+	l := &steps{}
+	var rows []history.Value
+	for i := range int64(200000) {
+		v := fields("id", i, "value", i)
+		l.call("input", false, v, v)
+		rows = append(rows, fields("id", i, "value", i, "epoch", i/100, "task", i/10, "attempt", int64(0)))
+	}
+	l.call("output", true, history.Nil, history.List(rows...))
+	for b.Loop() {
+		if r := New().Check(b.Context(), &l.h); r.Verdict != checkers.OK {
+			b.Fatal(r.Reason)
+		}
+	}
+}

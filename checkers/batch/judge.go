@@ -57,7 +57,7 @@ func (j *job) complete() {
 			has[id] = true
 		}
 		for id := range j.records {
-			if r := &j.records[id]; r.acked.Invoke != nil && r.acked.res < o.inv && !has[int32(id)] {
+			if r := &j.records[id]; r.acked.Invoke != nil && r.acked.res < o.inv && !has[int32(id)] && !j.report.book.Full(Missing) {
 				j.ordered(Missing, j.title(int32(id)), fmt.Sprintf("%s put in record %s, which was ok by %s; after all was over, %s, and it was not there",
 					j.who(r.acked), j.title(int32(id)), j.end(r.acked), j.read(o.op)), r.acked, o.op)
 			}
@@ -92,7 +92,7 @@ func (j *job) stay() {
 			if s.res > o.inv {
 				break
 			}
-			if !has[id] {
+			if !has[id] && !j.report.book.Full(Vanished) {
 				j.ordered(Vanished, j.title(id), fmt.Sprintf("%s, and had record %s by %s; after that, %s, and it was gone", j.read(s), j.title(id), j.end(s), j.read(o.op)), s, o.op)
 			}
 		}

@@ -251,3 +251,12 @@ func TestStops(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkContent(b *testing.B) {
+	h := newSim(rand.New(rand.NewPCG(1, 1)), 0).contents(300000)
+	for b.Loop() {
+		if r := New().Check(b.Context(), h); r.Verdict != checkers.OK {
+			b.Fatal(r.Reason)
+		}
+	}
+}

@@ -343,9 +343,16 @@ func (n *namespace) missing() {
 }
 
 func (n *namespace) lost(f *file, l *listing) {
-	rule, of := LostFile, fmt.Sprintf("file %s was there and nobody had begun to delete it", n.title(f.names[0]))
+	rule := LostFile
 	if f.renamed {
-		rule, of = RenameNeither, fmt.Sprintf("the file was there under one name or another, and nobody had begun to delete it: %s", n.history(f))
+		rule = RenameNeither
+	}
+	if n.book.Full(rule) {
+		return
+	}
+	of := fmt.Sprintf("file %s was there and nobody had begun to delete it", n.title(f.names[0]))
+	if f.renamed {
+		of = fmt.Sprintf("the file was there under one name or another, and nobody had begun to delete it: %s", n.history(f))
 	}
 	o := f.shown
 	n.ordered(rule, f.names[0], o, l.op, fmt.Sprintf("%s listed all names, and not one of the file: the %s of %s had shown it by %s; %s",

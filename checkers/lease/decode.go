@@ -68,12 +68,12 @@ func (j *judge) got(o op, message history.Value, limit string) error {
 		return nil
 	}
 	v := o.Complete.Value
-	h := hold{op: o, until: math.MaxInt, why: "never began to give it back"}
+	h := hold{op: o, until: math.MaxInt}
 	h.token, h.fenced = v.Get("token").Int()
-	if v.Get(limit).IsNil() {
-		h.end = 0
-	} else if err := j.limit(&h, o, v.Get(limit)); err != nil {
-		return err
+	if !v.Get(limit).IsNil() {
+		if err := j.limit(&h, o, v.Get(limit)); err != nil {
+			return err
+		}
 	}
 	id, t := j.thing(o.Invoke.Key, message)
 	j.holder[holder{id, o.Invoke.Process}] = len(t.holds)
@@ -123,8 +123,7 @@ func (j *judge) renewed(o op, message history.Value, limit string) error {
 func (j *judge) ends(o op, message history.Value) {
 	id, t := j.thing(o.Invoke.Key, message)
 	if at, ok := j.holder[holder{id, o.Invoke.Process}]; ok && t.holds[at].until == math.MaxInt {
-		t.holds[at].until = o.inv
-		t.holds[at].why = "did not begin to give it back before " + j.clock.At(o.Invoke)
+		t.holds[at].until, t.holds[at].back = o.inv, o.Invoke
 	}
 }
 

@@ -122,10 +122,11 @@ type hold struct {
 	op
 	token    int64
 	fenced   bool
-	ttl, end int64 // milliseconds, and when that is over in nanoseconds; 0 if there is no limit
-	until    int   // the place in the history before which it was held
-	why      string
-	renewals []int // invocations that made it longer
+	ttl, end int64       // milliseconds, and when that is over in nanoseconds; 0 if there is no limit
+	until    int         // the place in the history before which it was held
+	back     *history.Op // the invocation that begins to give it back, if there is one
+	timed    bool        // it is the time that ends it
+	renewals []int       // invocations that made it longer
 }
 
 type write struct {
@@ -199,10 +200,7 @@ func (j *judge) overlaps(t *thing) {
 		if h.end > 0 { // the first record at or after the end
 			at := sort.Search(len(j.times), func(i int) bool { return j.times[i] >= h.end })
 			if at <= h.until {
-				h.until, h.why = at, fmt.Sprintf("had it until %s, for %d ms since it began to ask", checkers.Millis(h.end), h.ttl)
-				if len(h.renewals) > 0 {
-					h.why += " to renew it"
-				}
+				h.until, h.timed = at, true
 			}
 		}
 		if h.res < h.until {
@@ -217,11 +215,25 @@ func (j *judge) overlaps(t *thing) {
 	for _, h := range order {
 		if longest != nil && h.res < longest.until {
 			j.add(Overlap, t, fmt.Sprintf("%s got %s by %s, and %s; %s got it by %s, within that time",
-				j.who(longest.op), t.title, j.clock.At(longest.Complete), longest.why, j.who(h.op), j.clock.At(h.Complete)), longest.op, h.op, longest.renewals...)
+				j.who(longest.op), t.title, j.clock.At(longest.Complete), j.lasted(longest), j.who(h.op), j.clock.At(h.Complete)), longest.op, h.op, longest.renewals...)
 		}
 		if longest == nil || h.until > longest.until {
 			longest = h
 		}
+	}
+}
+
+// lasted says how long a thing was held for certain.
+func (j *judge) lasted(h *hold) string {
+	switch {
+	case h.timed && len(h.renewals) > 0:
+		return fmt.Sprintf("had it until %s, for %d ms since it began to ask to renew it", checkers.Millis(h.end), h.ttl)
+	case h.timed:
+		return fmt.Sprintf("had it until %s, for %d ms since it began to ask", checkers.Millis(h.end), h.ttl)
+	case h.back != nil:
+		return "did not begin to give it back before " + j.clock.At(h.back)
+	default:
+		return "never began to give it back"
 	}
 }
 

@@ -45,6 +45,16 @@ func (b *Book) Add(f Finding) {
 	}
 }
 
+// Full reports whether a rule was broken so often that no more of it is kept. Then
+// it is counted, and its finding need not be put into words.
+func (b *Book) Full(rule string) bool {
+	if b.counts[rule] < checkers.MaxAnomalies {
+		return false
+	}
+	b.counts[rule]++
+	return true
+}
+
 // Counts returns how often each rule was broken: none of those that never were.
 func (b *Book) Counts() map[string]int {
 	if b.counts == nil {
