@@ -18,6 +18,9 @@ func sketch(t *testing.T, text string) *history.History {
 	n := 0
 	for line := range strings.SplitSeq(text, ";") {
 		fields := strings.SplitN(strings.TrimSpace(line), " ", 4)
+		if fields[0] == "nemesis" {
+			fields[0] = ":nemesis"
+		}
 		typ, final := strings.CutSuffix(fields[1], "!")
 		fmt.Fprintf(&b, "{:index %d :time %d :process %s :type :%s :f :%s :value %s :final %v}\n", n, n, fields[0], typ, fields[2], fields[3], final)
 		n++
@@ -84,6 +87,15 @@ var findings = []one{
 	{"monotonic", "", "duplicate", []int{0}, "0 invoke read nil; 0 ok read [1 1]"},
 	{"monotonic", "", "revived", []int{0, 2}, "0 invoke add 1; 0 fail add 1; 0 invoke read nil; 0 ok read [1]"},
 	{"monotonic", "", "lost", []int{0, 2}, "0 invoke add nil; 0 ok add 1; 0 invoke read nil; 0 ok read []"},
+	{"converge", "", "divergence", []int{0, 2}, "0 invoke! read nil; 0 ok! read [1 2]; 1 invoke! read nil; 1 ok! read [2 1]"},
+	{"converge", `"unordered":"true"`, "divergence", []int{0, 2}, "0 invoke! read nil; 0 ok! read [1 2]; 1 invoke! read nil; 1 ok! read [2 1 3]"},
+	{"converge", "", "divergence", []int{0}, "nemesis info replicas {n1 {s0 1, s1 1}, n2 {s0 1, s1 2}}; 0 invoke read nil; 0 ok read 1"},
+	{"causal-writes", "", "lost-causal-write", []int{0, 2, 4}, "0 invoke write 1; 0 ok write 1; 0 invoke write 2; 0 ok write 2; 1 invoke! read nil; 1 ok! read 1"},
+	{"causal-writes", "", "lost-causal-write", []int{0, 4, 6},
+		"0 invoke write 1; 0 info write 1; 1 invoke read nil; 1 ok read 1; 1 invoke cas [1 2]; 1 ok cas [1 2]; 1 invoke! read nil; 1 ok! read 1"},
+	{"causal-writes", "", "lost-causal-write", []int{0, 2}, "0 invoke write 1; 0 ok write 1; 1 invoke! read nil; 1 ok! read nil"},
+	{"causal-writes", "", "dirty-read", []int{0, 2}, "0 invoke write 1; 0 fail write 1; 1 invoke! read nil; 1 ok! read 1"},
+	{"causal-writes", "", "thin-air-read", []int{0}, "1 invoke! read nil; 1 ok! read 1"},
 	{"monotonic", `"realtime":"true"`, "realtime-reorder", []int{0, 2}, "0 invoke add 2; 0 ok add 2; 0 invoke add 1; 0 ok add 1"},
 }
 
@@ -170,6 +182,9 @@ func TestNothingWrong(t *testing.T) {
 			"0 invoke r nil; 0 ok r [[:r 0 1] [:r 1 nil]]; 0 invoke t [[:w 0 1]]; 0 ok t [[:r 1 1] [:r 0 nil] [:w 0 1]]; 1 invoke w [[:w 1 1]]"},
 		{"causal-reverse", "", "causal-reverse", []int{0, 1, 4}, "0 invoke write 1; 1 invoke write 2; 0 ok write 1; 1 ok write 2; 0 invoke read nil; 0 ok read [2]"},
 		{"monotonic", `"per-client":"true"`, "value-reorder", []int{0}, "0 invoke read nil; 0 ok read [[2 1 7] [1 2 8]]"},
+		{"converge", `"unordered":"true"`, "divergence", []int{0, 2}, "0 invoke! read nil; 0 ok! read [1 2]; 1 invoke! read nil; 1 ok! read [2 1 1]"},
+		{"causal-writes", "", "lost-causal-write", []int{0, 2, 4}, "0 invoke write 1; 0 ok write 1; 1 invoke write 2; 1 ok write 2; 2 invoke! read nil; 2 ok! read 1"},
+		{"causal-writes", "", "lost-causal-write", []int{0, 2}, "0 invoke delete nil; 0 ok delete nil; 1 invoke! read nil; 1 ok! read nil"},
 	} {
 		h := sketch(t, f.history)
 		if _, err := verify.VerifyClaim(h, claims(f.definition, f.parameters, "ok", "", nil)); err != nil {
@@ -196,6 +211,8 @@ func TestNothingToJudge(t *testing.T) {
 		"pn-counter":     {"0 invoke read nil; 0 ok read 0"},
 		"long-fork":      {"0 invoke w [[:w 0 1]]; 0 ok w [[:w 0 1]]", "0 invoke r [[:r 0 nil]]; 0 ok r [[:x 0 1]]", "0 invoke w [[:w 0 1]]; 1 invoke w [[:w 0 2]]; 2 invoke r nil; 2 ok r [[:r 1 nil]]"},
 		"causal-reverse": {"0 invoke write 1; 0 ok write 1", "0 invoke read 1; 0 ok read 1"},
+		"converge":       {"0 invoke! read nil; 0 ok! read 1", "0 invoke read nil; 0 ok read 1; 0 invoke read nil; 0 ok read 1"},
+		"causal-writes":  {"0 invoke write 1; 0 ok write 1", "1 invoke! read nil; 1 ok! read nil"},
 		"monotonic":      {"0 invoke add 1; 0 ok add 1", "0 invoke read nil; 0 ok read 1", "0 invoke read nil; 0 ok read [{:sts 1}]"},
 	} {
 		for _, text := range histories {
