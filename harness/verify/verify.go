@@ -21,6 +21,7 @@
 //	order.go       long-fork, causal-reverse: the same
 //	rows.go        monotonic: the same
 //	agreement.go   converge: the same
+//	survivors.go   causal-writes: the same
 //	log.go, loggroup.go    log: an order of the operations; or operations that break a rule, or a cycle
 //	staleness.go   staleness, strong-eventual-consistency: nothing; or operations that break a rule, see ruling.go
 //	watch.go       watch: the same
@@ -136,15 +137,19 @@ const (
 
 // definitions has what confirms the claims of each definition.
 var definitions = map[string]func(*claim) error{
+	"watch":                       isWatch,
+	"stream":                      isStream,
+	"adya":                        isAdya,
+	"predicate":                   isPredicate,
+	"files":                       files,
+	"lease":                       lease,
+	"batch":                       batch,
+	"append":                      appends,
 	"causal-writes":               causalWrites,
 	"linearizable":                linearizable,
 	"log":                         isLog,
 	"staleness":                   isStale,
 	"strong-eventual-consistency": isStrongEventual,
-	"watch":                       isWatch,
-	"stream":                      isStream,
-	"adya":                        isAdya,
-	"predicate":                   isPredicate,
 	"set":                         setAtEnd,
 	"set-full":                    setFull,
 	"unique-ids":                  uniqueIDs,
@@ -163,10 +168,6 @@ var definitions = map[string]func(*claim) error{
 	"sessions":                    sessionGuarantee,
 	"transactions":                transactions,
 	"isolated-registers":          isolatedRegisters,
-	"append":                      appends,
-	"files":                       files,
-	"lease":                       lease,
-	"batch":                       batch,
 }
 
 // claim is what has to be confirmed, with the history it is about.
