@@ -29,16 +29,20 @@
 // As every name is used for one file only, the names of a file form a chain: it is
 // created under the first, and each rename goes from one to the next. A history
 // is right if every file can go through its chain, one step at a time, with every
-// list somewhere between.
+// list somewhere between. The rules find what is wrong with one file, and what two
+// lists say of the order of two creates; of other orders between files they know
+// nothing.
 //
 //	rename-both     a list shows two names of a file
 //	rename-neither  a list shows no name of a file that a rename was invoked for
 //	lost-file       a list does not show a file that was created and never deleted
 //	stale-name      a name was seen or used after the file was seen under a later one
-//	resurrected     a file was seen after it was seen deleted
+//	resurrected     a list shows a file after a delete of it was ok
+//	reappeared      a list does not show a file that had been shown before it, and a later one does
+//	list-fork       two lists each show a file that the other lacks, and nobody ever tried to delete either
 //	double-remove   two renames or deletes of one name were ok
 //	phantom-name    a name was seen that nobody made, or that only failed operations made
-//	premature-name  a name was seen before the operation that makes it began
+//	premature-name  a name was seen or used before the operation that makes it began
 //	inode-changed   one name of a list has another inode than the same file had elsewhere
 //	shared-inode    two files have one inode in a list
 //
@@ -75,6 +79,8 @@ const (
 	LostFile      = "lost-file"
 	StaleName     = "stale-name"
 	Resurrected   = "resurrected"
+	Reappeared    = "reappeared"
+	ListFork      = "list-fork"
 	DoubleRemove  = "double-remove"
 	PhantomName   = "phantom-name"
 	PrematureName = "premature-name"
@@ -86,7 +92,7 @@ const (
 // first.
 func Anomalies() []string {
 	return []string{
-		LostFile, RenameNeither, RenameBoth, Resurrected, StaleName, DoubleRemove, SharedInode, InodeChanged, PhantomName, PrematureName,
+		LostFile, RenameNeither, RenameBoth, Resurrected, Reappeared, StaleName, ListFork, DoubleRemove, SharedInode, InodeChanged, PhantomName, PrematureName,
 		EmptyRead, StaleRead, DirtyRead, ThinAirRead, FutureRead,
 	}
 }

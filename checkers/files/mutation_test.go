@@ -83,6 +83,44 @@ var mutations = []mutation{
 	{RenameBoth, names, func(l *log, c []int) { l.out(c[3], dir("x", 1, "y", 1)) }},
 	{StaleName, names, func(l *log, c []int) { l.out(c[5], dir("x", 1, "z", 2)) }},
 	{Resurrected, names, func(l *log, c []int) { l.out(c[7], dir("y", 1, "z", 2)) }},
+	{Reappeared, names, func(l *log, c []int) {
+		l.h.Ops[c[6]].F, l.h.Ops[c[6]+1].F = "noop", "noop"
+		l.h.Ops[c[2]].F, l.h.Ops[c[2]+1].F = "delete", "delete"
+		l.h.Ops[c[2]].Value, l.h.Ops[c[2]+1].Type = str("x"), history.Info
+		l.out(c[3], dir())
+		l.out(c[5], dir("x", 1, "z", 2))
+		l.out(c[7], dir("x", 1, "z", 2))
+	}},
+	{ListFork, names, func(l *log, c []int) {
+		l.forget(c[2])
+		l.forget(c[6])
+		l.fail(c[0])
+		l.h.Ops[c[0]+1].Type = history.Info
+		l.fail(c[4])
+		l.h.Ops[c[4]+1].Type = history.Info
+		l.out(c[3], dir())
+		l.forget(c[1])
+		l.forget(c[3])
+		// Two lists at the same time.
+		last := l.h.Ops[c[7]+1]
+		a, b := l.h.Ops[c[5]], l.h.Ops[c[7]]
+		l.out(c[5], dir("x", 1))
+		done := l.h.Ops[c[5]+1]
+		done.Process, b.Process, last.Process = 7, 8, 8
+		a.Process = 7
+		last.Value = dir("z", 2)
+		for i, op := range []history.Op{a, b, done, last} {
+			at := []int{c[5], c[5] + 1, c[7], c[7] + 1}[i]
+			op.Index, op.Time = l.h.Ops[at].Index, l.h.Ops[at].Time
+			defer func() { l.h.Ops[at] = op }()
+		}
+		l.forget(c[6])
+	}},
+	{PhantomName, names, func(l *log, c []int) { l.fail(c[0]) }},
+	{PrematureName, names, func(l *log, c []int) {
+		l.forget(c[0])
+		l.call("create", "", str("x"), str("x"))
+	}},
 	{DoubleRemove, names, func(l *log, c []int) { l.call("delete", "", str("y"), history.Nil) }},
 	{PhantomName, names, func(l *log, c []int) { l.out(c[7], dir("q", 7, "z", 2)) }},
 	{PhantomName, names, func(l *log, c []int) { l.fail(c[4]) }},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
@@ -27,6 +28,7 @@ type name struct {
 	from   int  // the name that it was before, or none
 	takers []op // renames and deletes of it that did not fail
 	made   []int
+	real   bool // it can have been there: neither it nor what it was before was made by failures only
 	file   int
 	shown  op // the operation that shows it and ended first; Invoke is nil if none does
 	after  op // the same of the names that it became
@@ -37,6 +39,7 @@ type file struct {
 	names   []int // makers before what is made of them
 	renamed bool  // a rename of it did not fail
 	shown   op    // the operation that shows it and ended first; Invoke is nil if none does
+	last    op    // the list that shows it and began last
 	ending  op    // the delete that may have ended it and began first
 	ended   op    // the delete that was ok and ended first
 	inode   history.Value
@@ -148,6 +151,7 @@ func (n *namespace) judge(ctx context.Context) error {
 		n.check(&n.lists[i])
 	}
 	n.missing()
+	n.forks()
 	return nil
 }
 
@@ -165,7 +169,9 @@ func (n *namespace) plant() error {
 		}
 		f := file{names: []int{id}}
 		for i := 0; i < len(f.names); i++ {
-			n.names[f.names[i]].file = len(n.files)
+			nm := &n.names[f.names[i]]
+			nm.file = len(n.files)
+			nm.real = nm.maker.Invoke != nil && !nm.maker.failed() && (nm.from == none || n.names[nm.from].real)
 			f.names = append(f.names, n.names[f.names[i]].made...)
 		}
 		found += len(f.names)
@@ -192,10 +198,15 @@ func (n *namespace) appear(l *listing) {
 			n.add(PhantomName, "", n.title(id), fmt.Sprintf("%s listed %s, which nobody made", n.who(l.op), n.title(id)), l.op)
 		case m.failed():
 			n.add(PhantomName, "", n.title(id), fmt.Sprintf("%s listed %s, but the %s to it, by %s, failed", n.who(l.op), n.title(id), m.Invoke.F, n.who(m)), l.op)
+		case !n.names[id].real:
+			n.add(PhantomName, "", n.title(id), fmt.Sprintf("%s listed %s, which is renamed from a name that nobody made", n.who(l.op), n.title(id)), l.op)
 		case l.res < m.inv:
 			n.add(PrematureName, "", n.title(id), fmt.Sprintf("%s listed %s by %s, but the %s to it, by %s, had not begun", n.who(l.op), n.title(id), n.end(l.op), m.Invoke.F, n.who(m)), l.op, m)
 		}
 		first(&n.names[id].shown, l.op)
+		if f := &n.files[n.names[id].file]; f.last.Invoke == nil || l.inv > f.last.inv {
+			f.last = l.op
+		}
 	}
 }
 
@@ -206,8 +217,11 @@ func (n *namespace) uses() {
 		nm := &n.names[id]
 		var certain []op
 		for _, t := range nm.takers {
-			if t.ok() && (nm.maker.Invoke == nil || nm.maker.failed()) {
+			if t.ok() && !nm.real {
 				n.add(PhantomName, "", n.title(id), fmt.Sprintf("the %s of %s by %s was ok, but nobody made that name", t.Invoke.F, n.title(id), n.who(t)), t)
+			} else if t.res < nm.maker.inv && t.ok() {
+				n.ordered(PrematureName, id, t, nm.maker, fmt.Sprintf("the %s of %s by %s was ok by %s, but the %s to that name, by %s, had not begun",
+					t.Invoke.F, n.title(id), n.who(t), n.end(t), nm.maker.Invoke.F, n.who(nm.maker)))
 			}
 			if t.ok() || t.Invoke.F == "rename" && n.target(t).shown.Invoke != nil {
 				certain = append(certain, t)
@@ -312,9 +326,22 @@ func (n *namespace) inode(l *listing, id int, v history.Value, seen map[string]i
 	}
 }
 
-// missing finds files that are known and were not deleted, and that a list does
-// not show. It goes through the lists in the order in which they began, with the
-// files that they have to show; a delete that began by then takes a file out.
+// until says before which place in the history a file was certainly there, once
+// it had been shown: the first delete had not begun, or a list that began later
+// shows it again.
+func (f *file) until() int {
+	end := never
+	if f.ending.Invoke != nil {
+		end = f.ending.inv
+	}
+	if f.last.Invoke != nil {
+		end = max(end, f.last.inv)
+	}
+	return end
+}
+
+// missing finds lists that lack a file that was certainly there. It goes through
+// them in the order in which they began, with the files that they have to show.
 func (n *namespace) missing() {
 	var order []int
 	for i := range n.files {
@@ -329,15 +356,65 @@ func (n *namespace) missing() {
 		for ; len(order) > 0 && n.files[order[0]].shown.res < l.inv; order = order[1:] {
 			live = append(live, order[0])
 		}
-		live = slices.DeleteFunc(live, func(i int) bool { e := n.files[i].ending; return e.Invoke != nil && e.inv < l.inv })
-		has := make(map[int]bool, len(l.names))
-		for _, id := range l.names {
-			has[n.names[id].file] = true
-		}
+		live = slices.DeleteFunc(live, func(i int) bool { return n.files[i].until() < l.inv })
+		has := n.filesOf(l)
 		for _, i := range live {
-			if f := &n.files[i]; !has[i] && (f.ending.Invoke == nil || l.res < f.ending.inv) {
+			f := &n.files[i]
+			switch {
+			case has[i]:
+			case f.ending.Invoke == nil || l.res < f.ending.inv:
 				n.lost(f, l)
+			case l.res < f.last.inv:
+				n.reappeared(f, l)
 			}
+		}
+	}
+}
+
+func (n *namespace) filesOf(l *listing) map[int]bool {
+	has := make(map[int]bool, len(l.names))
+	for _, id := range l.names {
+		has[n.names[id].file] = true
+	}
+	return has
+}
+
+func (n *namespace) reappeared(f *file, l *listing) {
+	if n.book.Full(Reappeared) {
+		return
+	}
+	o := f.shown
+	n.book.Add(rules.Finding{Rule: Reappeared, Item: n.title(f.names[0]), Ops: []int{o.inv, l.inv, f.last.inv},
+		Edges: []checkers.Edge{n.rt(o, l.op, ""), n.rt(l.op, f.last, "")},
+		Why: fmt.Sprintf("the %s of %s had shown the file by %s; after that, %s listed all names, and not one of it, by %s; after that, %s listed it again: %s",
+			o.Invoke.F, n.who(o), n.end(o), n.who(l.op), n.end(l.op), n.who(f.last), n.history(f))})
+}
+
+// forks finds two lists that each show a file which the other lacks, where nobody
+// ever tried to delete either. As files are only added, the lists have to be
+// parts of each other, the smaller of the greater.
+func (n *namespace) forks() {
+	type part struct {
+		l   *listing
+		has map[int]bool
+	}
+	var parts []part
+	for i := range n.lists {
+		has := n.filesOf(&n.lists[i])
+		maps.DeleteFunc(has, func(f int, _ bool) bool { return n.files[f].ending.Invoke != nil })
+		parts = append(parts, part{&n.lists[i], has})
+	}
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(len(a.has), len(b.has)) })
+	for i := 1; i < len(parts); i++ {
+		a, b := parts[i-1], parts[i]
+		for _, id := range a.l.names {
+			if f := n.names[id].file; !a.has[f] || b.has[f] {
+				continue
+			}
+			at := slices.IndexFunc(b.l.names, func(id int) bool { return b.has[n.names[id].file] && !a.has[n.names[id].file] })
+			n.add(ListFork, "", n.title(id), fmt.Sprintf("%s listed %s and not %s, and %s listed %s and not %s; nobody ever tried to delete either, so one of the two was there first",
+				n.who(a.l.op), n.title(id), n.title(b.l.names[at]), n.who(b.l.op), n.title(b.l.names[at]), n.title(id)), a.l.op, b.l.op)
+			break
 		}
 	}
 }

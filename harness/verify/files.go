@@ -54,6 +54,7 @@ type treeName struct {
 	maker  *op
 	from   string
 	root   string
+	real   bool  // neither it nor what it was before was made by failures only
 	takers []*op // renames and deletes that did not fail
 	lists  []*op // that show it
 }
@@ -160,7 +161,7 @@ func (t *tree) plant() error {
 	var order []string
 	for _, id := range t.order {
 		if n := t.names[id]; n.from == "" {
-			n.root = id
+			n.root, n.real = id, n.maker != nil && !n.maker.failed()
 			order = append(order, id)
 		} else {
 			made[n.from] = append(made[n.from], id)
@@ -168,7 +169,8 @@ func (t *tree) plant() error {
 	}
 	for i := 0; i < len(order); i++ {
 		for _, id := range made[order[i]] {
-			t.names[id].root = t.names[order[i]].root
+			n, before := t.names[id], t.names[order[i]]
+			n.root, n.real = before.root, before.real && !n.maker.failed()
 			order = append(order, id)
 		}
 	}
@@ -178,9 +180,6 @@ func (t *tree) plant() error {
 	t.order = order
 	return nil
 }
-
-// made reports whether a name can have been there at all.
-func (n *treeName) made() bool { return n != nil && n.maker != nil && !n.maker.failed() }
 
 // shows returns the names that an operation shows to have been there: those of a
 // list, and that which an acknowledged create or rename makes.
@@ -220,8 +219,10 @@ func (t *tree) rules() map[string]roleRule {
 		}
 	}
 	rules := map[string]roleRule{
-		"phantom-name":   {1, t.phantom},   // what shows or takes the name
-		"premature-name": {2, t.premature}, // the list, and the operation that makes the name
+		"phantom-name":   {1, t.phantom},    // what shows or takes the name
+		"premature-name": {2, t.premature},  // what shows or takes the name, and the operation that makes it
+		"reappeared":     {3, t.reappeared}, // what shows the file, a list that does not, a list that does
+		"list-fork":      {2, t.fork},       // two lists
 		"rename-both":    {1, list(func(l *op, id string) bool { return t.twice(l, id) })},
 		"shared-inode":   {1, list(func(l *op, id string) bool { return t.shared(l, id) })},
 		"double-remove":  {2, t.doubleRemove},   // two renames or deletes
@@ -239,18 +240,72 @@ func (t *tree) rules() map[string]roleRule {
 
 func (t *tree) phantom(o []*op, item string) bool {
 	for _, id := range t.shows(o[0]) {
-		if o[0].Invoke.F == "list" && plainID(id) == item && !t.name(id).made() {
+		if o[0].Invoke.F == "list" && plainID(id) == item && !t.name(id).real {
 			return true
 		}
 	}
-	from := o[0].Invoke.Value
-	if o[0].Invoke.F == "rename" {
-		from = from.Elems()[0]
+	from := taken(o[0])
+	return o[0].happened() && !from.IsAbsent() && plainID(idOf(from)) == item && !t.name(idOf(from)).real
+}
+
+// taken returns the name that a rename or delete takes away, or nothing.
+func taken(o *op) history.Value {
+	switch o.Invoke.F {
+	case "rename":
+		return o.Invoke.Value.Elems()[0]
+	case "delete":
+		return o.Invoke.Value
+	default:
+		return history.Value{}
 	}
-	return o[0].happened() && (o[0].Invoke.F == "rename" || o[0].Invoke.F == "delete") && plainID(idOf(from)) == item && !t.name(idOf(from)).made()
+}
+
+// showsFile reports whether a list shows a file under one of its names.
+func (t *tree) showsFile(l *op, root string) bool {
+	return slices.ContainsFunc(listedNames(l), func(id string) bool { return t.root(id) == root })
+}
+
+func isList(o *op) bool { return o.Invoke.F == "list" && o.happened() }
+
+func (t *tree) reappeared(o []*op, item string) bool {
+	for _, id := range t.shows(o[0]) {
+		if root := t.root(id); plainID(root) == item && isList(o[1]) && isList(o[2]) && t.names[root].maker != nil {
+			return o[0].before(o[1]) && o[1].before(o[2]) && !t.showsFile(o[1], root) && t.showsFile(o[2], root)
+		}
+	}
+	return false
+}
+
+// fork: each of two lists shows a file that the other lacks and that nobody ever
+// tried to delete.
+func (t *tree) fork(o []*op, item string) bool {
+	if !isList(o[0]) || !isList(o[1]) {
+		return false
+	}
+	dying := t.dying()
+	more := func(a, b *op, title string) bool {
+		return slices.ContainsFunc(listedNames(a), func(id string) bool {
+			return (title == "" || plainID(id) == title) && !dying[t.root(id)] && !t.showsFile(b, t.root(id))
+		})
+	}
+	return item != "" && more(o[0], o[1], item) && more(o[1], o[0], "")
+}
+
+// dying returns the files that somebody tried to delete.
+func (t *tree) dying() map[string]bool {
+	all := make(map[string]bool)
+	for id, n := range t.names {
+		if slices.ContainsFunc(n.takers, func(o *op) bool { return o.Invoke.F == "delete" }) {
+			all[t.root(id)] = true
+		}
+	}
+	return all
 }
 
 func (t *tree) premature(o []*op, item string) bool {
+	if id := idOf(taken(o[0])); !taken(o[0]).IsAbsent() && plainID(id) == item {
+		return o[0].happened() && t.name(id).maker == o[1] && o[0].before(o[1])
+	}
 	return o[0].Invoke.F == "list" && slices.ContainsFunc(t.shows(o[0]), func(id string) bool {
 		return plainID(id) == item && t.name(id).maker == o[1] && o[0].before(o[1])
 	})
@@ -452,6 +507,7 @@ func apart(sorted []zone) error {
 type fileFacts struct {
 	shown, ended int // when the first operation to show it, and the first delete that was ok, ended
 	ending       int // when the first delete that did not fail began
+	last         int // when the last list to show it began
 }
 
 // namesHold confirms the rules of names.
@@ -472,10 +528,13 @@ func (t *tree) namesHold() error {
 		}
 		f := facts[n.root]
 		if f == nil {
-			f = &fileFacts{never, never, never}
+			f = &fileFacts{never, never, never, -1}
 			facts[n.root] = f
 		}
 		f.shown = min(f.shown, seen)
+		for _, l := range n.lists {
+			f.last = max(f.last, l.inv)
+		}
 		if err := t.takes(id, f); err != nil {
 			return err
 		}
@@ -486,7 +545,35 @@ func (t *tree) namesHold() error {
 			return err
 		}
 	}
-	return t.complete(facts)
+	if err := t.complete(facts); err != nil {
+		return err
+	}
+	return t.oneOrder()
+}
+
+// oneOrder confirms that the lists, of the files that nobody tried to delete, are
+// parts of each other, so that there is an order in which the files came.
+func (t *tree) oneOrder() error {
+	dying := t.dying()
+	var sets []map[string]bool
+	for _, l := range t.lists {
+		set := make(map[string]bool)
+		for _, id := range listedNames(l) {
+			if root := t.root(id); !dying[root] {
+				set[root] = true
+			}
+		}
+		sets = append(sets, set)
+	}
+	slices.SortFunc(sets, func(a, b map[string]bool) int { return cmp.Compare(len(a), len(b)) })
+	for i := 1; i < len(sets); i++ {
+		for root := range sets[i-1] {
+			if !sets[i][root] {
+				return fmt.Errorf("two lists each lack a file that the other shows, one of them %s", plainID(root))
+			}
+		}
+	}
+	return nil
 }
 
 // firstShown returns when the first operation to show a name ended.
@@ -505,7 +592,7 @@ func (t *tree) firstShown(id string) int {
 func (t *tree) takes(id string, f *fileFacts) error {
 	certain := 0
 	for _, o := range t.names[id].takers {
-		if o.happened() && !t.names[id].made() {
+		if o.happened() && (!t.names[id].real || o.before(t.names[id].maker)) {
 			return fmt.Errorf("index %d takes a name that nobody made", o.inv)
 		}
 		if t.took(o) {
@@ -530,7 +617,7 @@ func (t *tree) listHolds(l *op, after map[string]int, facts map[string]*fileFact
 		owner, taken := owners[inode]
 		old, known := inodes[n.root]
 		switch {
-		case !n.made() || l.before(n.maker):
+		case !n.real || l.before(n.maker):
 			return fmt.Errorf("index %d shows %s, which nobody can have made", l.inv, plainID(id))
 		case files[n.root]:
 			return fmt.Errorf("index %d shows one file twice", l.inv)
@@ -562,13 +649,13 @@ func (t *tree) complete(facts map[string]*fileFacts) error {
 		for ; len(order) > 0 && facts[order[0]].shown < l.inv; order = order[1:] {
 			live = append(live, order[0])
 		}
-		live = slices.DeleteFunc(live, func(id string) bool { return facts[id].ending < l.inv })
+		live = slices.DeleteFunc(live, func(id string) bool { return max(facts[id].ending, facts[id].last) < l.inv })
 		has := make(map[string]bool)
 		for _, id := range listedNames(l) {
 			has[t.root(id)] = true
 		}
 		for _, id := range live {
-			if l.res < facts[id].ending && !has[id] {
+			if l.res < max(facts[id].ending, facts[id].last) && !has[id] {
 				return fmt.Errorf("index %d does not show the file that was %s first", l.inv, plainID(id))
 			}
 		}
