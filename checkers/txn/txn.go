@@ -33,7 +33,10 @@
 // Appending to lists shows the order of versions in every read. A linked
 // register holds {"value": v, "previous": p}, so each version names the one it
 // replaced. A plain register shows nothing but that the initial version came
-// first; Options add what one is willing to assume.
+// first; Options add what one is willing to assume. Where that leaves open which of
+// two writes came first, and the level is serializability or snapshot isolation in
+// any of their variants, package polygraph finds an order or proves that there is
+// none; the same goes for elements of lists that nobody read, under snapshots.
 //
 // A transaction whose outcome is unknown happened if something it wrote was
 // read. What it read is not used. Transactions that failed did not happen.
@@ -59,7 +62,8 @@
 // for levels that ask for no more an order of dependencies; for invalid an anomaly
 // with its steps. There is none for ok at levels between read committed and
 // serializable other than snapshot isolation, where the history keeps neither of the
-// latter two; nor for histories that have completions only.
+// latter two; nor for histories that have completions only, nor where snapshot
+// isolation is broken by elements of lists that nobody read, whatever their order was.
 //
 // # Levels
 //
