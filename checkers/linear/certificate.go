@@ -226,7 +226,7 @@ func (a again) refuted(p *problem, result found, b *budget) (any, error) {
 	if result.search == nil || result.search.steps < small {
 		return proof, p.repeatable(until, b)
 	}
-	if a.opts.Model.isRegister(a.calls) {
+	if a.opts.Model.isRegister(a.calls) && len(p.ops) <= manyOps {
 		r, err := a.opts.Model.decode(a.calls)
 		proof.Rule = "closed"
 		proof.Ops, proof.Blind = r.closed(result, b)

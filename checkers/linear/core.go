@@ -65,11 +65,11 @@ func (p *problem) fatal(f *frontier, b *budget, more bool, cut func(int32) *prob
 	return ends[n].at
 }
 
-// since returns a moment before the violation that f found at which nothing was
-// open and the object was in one state for certain, and the problem from then on.
-// It is the last one but for those from which on nothing changed, so that what is
-// left shows how the object got into the state that was the problem. Operations
-// without an answer stay, for they may come later.
+// since returns a moment before the violation that f found up to which there is
+// only one explanation, and the problem from then on. It is the last one but for
+// those from which on nothing changed, so that what is left shows how the object
+// got into the state that was the problem. Operations without an answer stay, for
+// they may come later.
 func (f *frontier) since() (int32, *problem) {
 	last := none
 	for i := f.deep - 1; i >= 0; i-- {
@@ -78,13 +78,30 @@ func (f *frontier) since() (int32, *problem) {
 		case last == none:
 			last = int32(i)
 		case q.state != f.quiet[last].state:
-			at := f.events[i].at
-			rest := f.with(slices.DeleteFunc(slices.Clone(f.ops), func(x act) bool { return x.res <= at }))
-			rest.first = q.state
-			return at, rest
+			return f.events[i].at, f.after(int32(i), q)
 		}
 	}
 	return none, f.problem
+}
+
+// after returns the problem after a response, where the search was in one place.
+func (f *frontier) after(event int32, q quiet) *problem {
+	e := &f.events[event]
+	done := make(map[int32]bool)
+	for _, op := range f.open[e.from:e.to] {
+		if q.mask&f.bit(op) != 0 {
+			done[op] = true
+		}
+	}
+	var ops []act
+	for i, x := range f.ops {
+		if x.res > e.at && !done[int32(i)] {
+			ops = append(ops, x)
+		}
+	}
+	rest := f.with(ops)
+	rest.first = q.state
+	return rest
 }
 
 // core makes the violation that f found small, while it stays one: were the
@@ -124,7 +141,7 @@ func (p *problem) last() int32 {
 
 // dropPure leaves out operations that change nothing, many at a time at first.
 func (p *problem) dropPure(e *effort) *problem {
-	for size := len(p.ops); size > 0; size /= 2 {
+	for size := len(p.ops); size > 0 && e.left > 0; size /= 2 {
 		for i := len(p.ops); i > 0; i -= size {
 			part := max(0, i-size)
 			if i > len(p.ops) {
@@ -148,6 +165,9 @@ func (p *problem) dropPure(e *effort) *problem {
 // dropValues leaves out one value at a time.
 func (p *problem) dropValues(r reducible, e *effort) *problem {
 	for v := range r.size() {
+		if e.left <= 0 {
+			break
+		}
 		if rest := r.without(p.ops, v); e.bad(p.with(rest)) {
 			p = p.with(rest)
 		}

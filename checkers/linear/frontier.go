@@ -80,10 +80,11 @@ type node struct {
 	move  int32
 }
 
-// quiet is what is known of the moments when nothing is open.
+// quiet is what is known of the moment after a response.
 type quiet struct {
+	mask  uint64
 	state int64
-	count uint8 // of states, up to several; several also if operations without an answer were used
+	count uint8 // of places that the search was in, up to several; several also if operations without an answer were used
 }
 
 const several = 2
@@ -302,21 +303,19 @@ func (f *frontier) advance(n *node, order *[]int32) bool {
 			return true
 		default:
 			n.mask &^= f.bit(e.op)
-			if e.to-e.from == 1 {
-				f.rest(n)
-			}
+			f.rest(n)
 		}
 	}
 	return false
 }
 
-// rest notes the state at a moment when nothing is open.
+// rest notes where the search is after a response.
 func (f *frontier) rest(n *node) {
 	q := &f.quiet[n.event]
 	switch {
 	case q.count == 0 && n.used == 0:
-		*q = quiet{n.state, 1}
-	case q.count == 0 || q.state != n.state || n.used != 0:
+		*q = quiet{n.mask, n.state, 1}
+	case q.count == 0 || q.mask != n.mask || q.state != n.state || n.used != 0:
 		q.count = several
 	}
 }

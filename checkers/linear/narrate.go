@@ -35,7 +35,7 @@ func (p *problem) anomaly(since *int32, b *budget) checkers.Anomaly {
 		a.Explanation = fmt.Sprintf("no order of these %d operations that keeps to real time explains them: more than %d are open at a time", len(p.ops), width)
 		return a
 	}
-	f.record, f.limit, f.outlook = true, patience/50, nil
+	f.record, f.limit, f.outlook = true, patience/10, nil
 	if _, done := f.run(); !done {
 		a.Explanation = fmt.Sprintf("no order of these %d operations that keeps to real time explains all that was found", len(p.ops))
 		return a
@@ -91,7 +91,7 @@ func (p *problem) since(clock checkers.Clock, at *int32) string {
 	}
 	for _, c := range p.calls {
 		if c.Complete != nil && c.Complete.Index == int(*at) {
-			return fmt.Sprintf("nothing was open at %s; from then on, ", clock.At(c.Complete))
+			return fmt.Sprintf("up to %s there is only one explanation; from then on, ", clock.At(c.Complete))
 		}
 	}
 	return ""

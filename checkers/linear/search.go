@@ -134,6 +134,10 @@ func (k *KeyReport) exhausted(ops int, b *budget) {
 	k.Reason = fmt.Sprintf("the search for an order of %d operations %s", ops, *what)
 }
 
+// manyOps is how many operations on a register are too many to leave them out one
+// by one.
+const manyOps = 500
+
 // searchRegister has a register judged by search, and makes a violation small.
 func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budget) {
 	k.Engine = opts.Engine.String()
@@ -150,6 +154,10 @@ func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budge
 	case checkers.Unknown:
 		k.exhausted(len(ops), b)
 	case checkers.Invalid:
+		if len(ops) > manyOps {
+			k.Anomalies = []checkers.Anomaly{r.problem(ops).explain(result, b)}
+			return
+		}
 		k.Anomalies = []checkers.Anomaly{explainSearch(r, reduce(r, ops, result, b), b)}
 	}
 }
