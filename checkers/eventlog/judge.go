@@ -190,8 +190,7 @@ func (j *judge) skipped(a, b message, verb string, byLast bool, first, second *t
 		j.did(first, verb), j.at(a, byLast), j.then(first, second), j.at(b, byLast), p.values.Value(between.held[0].value), between.offset), append(append(j.places(a, b, byLast), j.pick(j.shown(p, place))...), first, second)...)
 }
 
-// places returns the operations that show where two messages are, if these do not
-// say so themselves.
+// places returns the operations that show what is where two messages are.
 func (j *judge) places(a, b message, byLast bool) []*txn {
 	var txns []int32
 	for _, m := range []message{a, b} {
@@ -200,11 +199,7 @@ func (j *judge) places(a, b message, byLast bool) []*txn {
 		if byLast {
 			own = last
 		}
-		if m.slot < 0 || p.rank[m.slot] != own || len(p.slots[m.slot].held) == 0 {
-			txns = append(txns, j.shown(p, own)...)
-		} else if h := p.slots[m.slot].held; !slices.ContainsFunc(h, func(h held) bool { return h.value == m.value }) {
-			txns = append(txns, h[0].txn)
-		}
+		txns = append(txns, j.shown(p, own)...)
 	}
 	return j.pick(txns)
 }

@@ -101,7 +101,53 @@ func option(n int) Options {
 			Unseen, LostWrite, InconsistentOffsets, Duplicate, Truncation, TornTransaction, ThinAirRead, G1a, PrecommittedRead, PollSkip, NonmonotonicPoll,
 			IntPollSkip, IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, DoubleAssignment, CommitAhead, ZombieCommit, ZombieWrite,
 		}},
-	}[n%6]
+		{Compaction: true},
+	}[n%7]
+}
+
+// keyed makes records of all messages of a history: a number with one of two keys, some
+// of them tombstones.
+func keyed(h *history.History) *history.History {
+	record := func(v history.Value) history.Value {
+		n, ok := v.Int()
+		if !ok {
+			return v
+		}
+		value := history.Int(n)
+		if n%5 == 4 {
+			value = history.Nil
+		}
+		return history.Map(history.String("key"), history.Int(n%2), history.String("value"), value, history.String("id"), v)
+	}
+	placed := func(v history.Value) history.Value {
+		if pair := v.Elems(); v.Kind() == history.KindList && len(pair) == 2 {
+			return history.List(pair[0], record(pair[1]))
+		}
+		return record(v)
+	}
+	for i := range h.Ops {
+		list := slices.Clone(h.Ops[i].Value.Elems())
+		for n, m := range list {
+			switch parts := m.Elems(); {
+			case len(parts) == 3:
+				list[n] = history.List(parts[0], parts[1], placed(parts[2]))
+			case len(parts) == 2 && parts[0].Text() == "poll":
+				kvs := slices.Clone(parts[1].Elems())
+				for k := 1; k < len(kvs); k += 2 {
+					var got []history.Value
+					for _, pair := range kvs[k].Elems() {
+						got = append(got, placed(pair))
+					}
+					kvs[k] = history.List(got...)
+				}
+				list[n] = history.List(parts[0], history.Map(kvs...))
+			}
+		}
+		if h.Ops[i].F != "assign" && h.Ops[i].F != "subscribe" {
+			h.Ops[i].Value = history.List(list...)
+		}
+	}
+	return h
 }
 
 // TestAgainstVerifier compares the checker with the package verify, which decides
@@ -122,6 +168,9 @@ func TestAgainstVerifier(t *testing.T) {
 		h := some(rng)
 		if i%100 == 0 {
 			h = valid(rng)
+		}
+		if option(i).Compaction {
+			h = keyed(h)
 		}
 		r := result(t, h, option(i), i%100 == 3)
 		found[r.Verdict.String()]++
@@ -162,6 +211,9 @@ func TestRefused(t *testing.T) {
 		if i%4 == 0 {
 			h = valid(rng)
 		}
+		if option(i).Compaction {
+			h = keyed(h)
+		}
 		r := New(option(i)).Check(t.Context(), h)
 		if r.Verdict == checkers.Unknown {
 			continue
@@ -197,6 +249,9 @@ func damaged(rng *rand.Rand, h *history.History, c checkers.Claim) map[string]ch
 	flipped := c
 	flipped.Verdict = checkers.OK + checkers.Invalid - c.Verdict
 	bad["another verdict"] = flipped
+	odd := c
+	odd.Parameters = map[string]string{"strict": "true"}
+	bad["an unknown parameter"] = odd
 	if c.Verdict == checkers.OK {
 		order := c.Evidence.(map[string]any)["order"].([]int)
 		flipped.Evidence = map[string]any{"anomaly": anyName(rng), "key": "0", "ops": []int{h.Ops[0].Index}}
@@ -272,7 +327,11 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte("logs hold messages at offsets"), uint8(1))
 	f.Fuzz(func(t *testing.T, seed []byte, opts uint8) {
 		rng := rand.New(&tape{seed, rand.NewPCG(1, 2)})
-		judged(t, some(rng), option(int(opts)))
+		h := some(rng)
+		if option(int(opts)).Compaction {
+			h = keyed(h)
+		}
+		judged(t, h, option(int(opts)))
 	})
 }
 

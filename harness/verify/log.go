@@ -28,6 +28,11 @@ import (
 // G1c, G-single or G2 is a cycle of edges, each of them of one of the kinds wr, rw
 // and rt, as above, or ww, from one that sent something to one that sent what is next.
 func isLog(c *claim) error {
+	for name := range c.Parameters {
+		if !slices.Contains([]string{"sub-via", "ww-deps", "rw-deps", "compaction", "allow"}, name) {
+			return fmt.Errorf("parameter %s of log means nothing", name)
+		}
+	}
 	l := &logs{parameters: c.Parameters}
 	if c.Verdict == valid {
 		var e struct {
