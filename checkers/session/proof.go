@@ -287,7 +287,14 @@ func (s *study) judge(ctx context.Context) outcome {
 // these first, for the simplest name says most.
 func (s *study) search(ctx context.Context) outcome {
 	known := s.opts.Versions != Hidden
-	switch g := s.opts.Guarantee; g {
+	g := s.opts.Guarantee
+	if order := s.guess(); order != nil { // which is good for everything
+		if g < PRAM {
+			order = slices.DeleteFunc(order, func(v int32) bool { return !s.ops[v].write })
+		}
+		return s.serialized(order)
+	}
+	switch g {
 	case Causal, CausalConvergent:
 		return s.causal(ctx, g == CausalConvergent || known)
 	case CausalMemory:

@@ -12,16 +12,13 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers/internal/causality"
 )
 
-// sequential looks for one order of everything: first by a guess at the order of
-// writes, then by all that reads make necessary, and where that leaves questions
-// in a small history, by trying.
+// sequential looks for one order of everything where a guess was wrong: by all
+// that reads make necessary, and where that leaves questions in a small history, by
+// trying.
 func (s *study) sequential(ctx context.Context) outcome {
 	o := s.causal(ctx, true)
 	if o.found != nil || o.unknown != nil {
 		return o
-	}
-	if order := s.guess(); order != nil {
-		return s.serialized(order)
 	}
 	q := &saturation{study: s}
 	cycle, err := q.run(ctx)

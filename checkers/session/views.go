@@ -31,9 +31,6 @@ type views struct {
 
 // judgeViews judges PRAM or, with memory, causal memory.
 func (s *study) judgeViews(ctx context.Context, memory bool) outcome {
-	if order := s.guess(); order != nil { // which is good for every session
-		return s.serialized(order)
-	}
 	x := &views{study: s, memory: memory, at: make([]int32, len(s.ops)), head: make([]int32, len(s.ops))}
 	for v := range x.at {
 		x.at[v] = never
