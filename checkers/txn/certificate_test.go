@@ -405,6 +405,9 @@ func FuzzTxn(f *testing.F) {
 {"process":0,"type":"ok","f":"txn","value":[["r",0],["a",0,0]]}
 {"process":1,"type":"invoke","f":"txn","value":[["r",0,0]]}
 `)) // what was to be read is no list, and does not matter
+	f.Add(uint8(2), []byte(`{"process":0,"type":"invoke","f":"txn"}
+{"process":0,"type":"ok","f":"txn","value":[["w",0,{"value":1}],["r",0,{"value":1,"0":0}]]}
+`)) // the same value part, and another value
 	rng := rand.New(rand.NewPCG(25, 5))
 	for i := range 30 {
 		var text []byte

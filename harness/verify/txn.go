@@ -86,8 +86,9 @@ type step struct {
 	write    bool
 	key      int
 	value    history.Value
-	id       word // of the value; of a linked one without its link
-	previous word // of a linked value that is written
+	id       word // of the value
+	part     word // of a linked value without its link; else the same
+	previous word // of a linked value: the part that it says it replaced
 }
 
 // elems returns the list that was read.
@@ -98,7 +99,7 @@ func (s *step) elems() []history.Value { return s.value.Elems() }
 func (t *txns) shows(read, write *step) bool {
 	switch {
 	case read.write && t.workload == linked && write.write && read.key == write.key:
-		return read.previous == write.id
+		return read.previous == write.part
 	case read.write || !write.write || read.key != write.key:
 		return false
 	case t.workload == lists:
@@ -165,12 +166,11 @@ func (t *txns) step(m history.Value, ok bool) (step, error) {
 		return step{}, fmt.Errorf("%v writes nil, which is the initial value", m)
 	case t.workload == lists && ok && !s.write && !s.value.IsNil() && s.value.Kind() != history.KindList:
 		return step{}, fmt.Errorf("%v is no read of a list", m)
-	case t.workload != linked:
-		s.id = wordOf(s.value)
-	case s.value.IsNil():
-		s.id = wordOf(history.Nil)
-	default:
-		s.id, s.previous = wordOf(s.value.Get("value")), wordOf(s.value.Get("previous"))
+	}
+	s.id = wordOf(s.value)
+	s.part = s.id
+	if t.workload == linked && !s.value.IsNil() {
+		s.part, s.previous = wordOf(s.value.Get("value")), wordOf(s.value.Get("previous"))
 	}
 	return s, nil
 }
@@ -242,6 +242,13 @@ func (m *met) leaving() word {
 type word struct {
 	num  int64
 	text string // empty for an integer
+	link bool   // it is what a link names, not a value
+}
+
+// linked returns the word as the name in a link.
+func (w word) linked() word {
+	w.link = true
+	return w
 }
 
 // nothing is the initial version of a register.

@@ -185,7 +185,7 @@ func (p *prover) precedes(a, b *step, via []int) error {
 		return p.inList(a, b)
 	case a.id == b.id:
 		return fmt.Errorf("it is the same version")
-	case a.id == nothing, p.workload == linked && b.write && b.previous == a.id:
+	case a.id == nothing, p.workload == linked && b.write && b.previous == a.part:
 		return nil
 	case len(via) == 1 && p.given("wfr-keys"):
 		via = []int{via[0], via[0]}
@@ -242,7 +242,7 @@ func (p *prover) versionCycle(edges []txnEdge) error {
 		if err != nil {
 			return err
 		}
-		a := &step{key: b.key, id: nothing, value: history.Nil}
+		a := &step{key: b.key, id: nothing, part: nothing, value: history.Nil}
 		if e.From >= 0 {
 			if _, a, err = p.pick(e.From, e.Steps[0]); err != nil {
 				return err

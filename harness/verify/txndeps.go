@@ -8,11 +8,17 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
-// version is a value of a key.
+// version is a value of a key: as a whole, or as the links of others name it.
 type version struct {
 	key int
 	id  word
 }
+
+// whole, named and base say how to look up the version of a step, as a whole and
+// as links name it, and that which its link names.
+func (s *step) whole() version { return version{s.key, s.id} }
+func (s *step) named() version { return version{s.key, s.part.linked()} }
+func (s *step) base() version  { return version{s.key, s.previous.linked()} }
 
 // writers returns who wrote, or tried to write, each version: those that did not
 // fail first.
@@ -22,8 +28,11 @@ func (t *txns) writers() map[version][]*txn {
 		for i := range t.list {
 			x := &t.list[i]
 			for _, s := range x.steps {
-				if v := (version{s.key, s.id}); s.write && x.failed() == failed {
-					by[v] = append(by[v], x)
+				if s.write && x.failed() == failed {
+					by[s.whole()] = append(by[s.whole()], x)
+					if t.workload == linked {
+						by[s.named()] = append(by[s.named()], x)
+					}
 				}
 			}
 		}
@@ -38,13 +47,13 @@ func (t *txns) shown(s *step) []version {
 	case t.workload == lists && !s.write:
 		list := make([]version, len(s.elems()))
 		for i, e := range s.elems() {
-			list[i] = version{s.key, wordOf(e)}
+			list[i] = version{key: s.key, id: wordOf(e)}
 		}
 		return list
 	case !s.write && s.id != nothing:
-		return []version{{s.key, s.id}}
+		return []version{s.whole()}
 	case t.workload == linked && s.write && s.previous != nothing:
-		return []version{{s.key, s.previous}}
+		return []version{s.base()}
 	default:
 		return nil
 	}
@@ -113,7 +122,7 @@ func (r *replay) dependencies(want []level) error {
 	if err := r.versionsInOrder(by); err != nil {
 		return err
 	}
-	d := &deps{replay: r, by: by, longest: r.longest(), updates: make(map[version]*txn), lasts: make(map[*txn]map[int]word)}
+	d := &deps{replay: r, by: by, longest: r.longest(), updates: make(map[version]*txn), lasts: make(map[*txn]map[int]*step)}
 	for _, l := range want {
 		d.reads = d.reads || l.flow[byData] >= g1c
 		d.lost = d.lost || strings.Contains(l.others, lostUp)
@@ -137,7 +146,7 @@ func (r *replay) versionsInOrder(by map[version][]*txn) error {
 		place := make(map[word]bool, len(list))
 		for _, e := range list {
 			id := wordOf(e)
-			if w := by[version{key, id}]; len(w) > 0 && !place[id] {
+			if w := by[version{key: key, id: id}]; len(w) > 0 && !place[id] {
 				if r.at(w[0]) < top {
 					return fmt.Errorf("index %d wrote %v after a later version", w[0].inv, e)
 				}
@@ -146,14 +155,14 @@ func (r *replay) versionsInOrder(by map[version][]*txn) error {
 			place[id] = true
 		}
 		for _, s := range r.objects[key].versions {
-			if w := by[version{key, s.id}]; r.workload == lists && !place[s.id] && len(w) > 0 && r.at(w[0]) < top {
+			if w := by[s.whole()]; r.workload == lists && !place[s.id] && len(w) > 0 && r.at(w[0]) < top {
 				return fmt.Errorf("index %d wrote %v, which nobody read, before a version that was read", w[0].inv, s.value)
 			}
 		}
 	}
 	for i := range r.list {
 		for _, s := range r.list[i].steps {
-			w := by[version{s.key, s.previous}]
+			w := by[s.base()]
 			if r.workload == linked && s.write && r.over[i] && len(w) > 0 && r.at(w[0]) > r.begun[i] {
 				return fmt.Errorf("index %d wrote %v before the version that it replaced", r.list[i].inv, s.value)
 			}
@@ -168,7 +177,7 @@ type deps struct {
 	by          map[version][]*txn
 	longest     [][]history.Value
 	updates     map[version]*txn
-	lasts       map[*txn]map[int]word
+	lasts       map[*txn]map[int]*step
 	reads, lost bool
 }
 
@@ -244,13 +253,13 @@ func (d *deps) sources(x *txn, at int) error {
 		case len(w) == 0:
 			return fmt.Errorf("%v shows what nobody wrote who did not fail", s.value)
 		case w[0] == x:
-			if !slices.ContainsFunc(x.steps[:at], func(o step) bool { return o.write && (version{o.key, o.id}) == v }) {
+			if !slices.ContainsFunc(x.steps[:at], func(o step) bool { return o.write && (o.whole() == v || o.named() == v) }) {
 				return fmt.Errorf("%v shows what the transaction wrote later", s.value)
 			}
 		case i < len(all)-1:
 		case d.at(w[0]) > d.at(x):
 			return fmt.Errorf("%v shows what index %d wrote, which comes later", s.value, w[0].inv)
-		case d.left(w[0], s.key) != v.id:
+		case d.left(w[0], s.key).whole() != v && d.left(w[0], s.key).named() != v:
 			return fmt.Errorf("%v shows what index %d wrote and replaced", s.value, w[0].inv)
 		}
 	}
@@ -258,12 +267,12 @@ func (d *deps) sources(x *txn, at int) error {
 }
 
 // left returns the version of a key that a transaction wrote last.
-func (d *deps) left(x *txn, key int) word {
+func (d *deps) left(x *txn, key int) *step {
 	if d.lasts[x] == nil {
-		d.lasts[x] = make(map[int]word, len(x.steps))
-		for _, s := range x.steps {
-			if s.write {
-				d.lasts[x][s.key] = s.id
+		d.lasts[x] = make(map[int]*step, len(x.steps))
+		for i := range x.steps {
+			if s := &x.steps[i]; s.write {
+				d.lasts[x][s.key] = s
 			}
 		}
 	}
@@ -289,7 +298,7 @@ func (d *deps) updatesAlone(x *txn) error {
 		if d.workload != linked || !s.write {
 			continue
 		}
-		if err := d.alone(x, version{s.key, s.previous}); err != nil {
+		if err := d.alone(x, s.base()); err != nil {
 			return err
 		}
 	}
@@ -299,9 +308,9 @@ func (d *deps) updatesAlone(x *txn) error {
 // state identifies what a read found.
 func (s *step) state(workload string) version {
 	if workload == lists && s.value.IsNil() {
-		return version{s.key, wordOf(history.List())}
+		return version{key: s.key, id: wordOf(history.List())}
 	}
-	return version{s.key, s.id}
+	return s.whole()
 }
 
 func (d *deps) alone(x *txn, state version) error {

@@ -140,7 +140,7 @@ func (r *replay) commit(i int) error {
 		s := &x.steps[at]
 		before := r.objects[s.key].versions[:r.base[i][at]]
 		if s.write {
-			if r.workload == linked && s.previous != last(before, own[s.key]) {
+			if r.workload == linked && s.previous != last(before, own[s.key]).part {
 				return fmt.Errorf("it wrote %v, which was not the next version", s.value)
 			}
 			own[s.key] = append(own[s.key], s)
@@ -183,7 +183,7 @@ func (r *replay) install(i int) error {
 // transaction wrote itself.
 func (r *replay) finds(before, own []*step, s *step) bool {
 	if r.workload != lists {
-		return s.id == last(before, own) && (s.value.IsNil() || r.equals(before, own, s.value))
+		return s.id == last(before, own).id
 	}
 	list := s.elems()
 	if len(list) != len(before)+len(own) {
@@ -197,23 +197,15 @@ func (r *replay) finds(before, own []*step, s *step) bool {
 	return true
 }
 
-// equals reports whether a value is that of the last version, with its link.
-func (r *replay) equals(before, own []*step, v history.Value) bool {
-	if len(own) > 0 {
-		before = own
-	}
-	return v.Equal(before[len(before)-1].value)
-}
-
 // last returns the last version.
-func last(before, own []*step) word {
+func last(before, own []*step) *step {
 	switch {
 	case len(own) > 0:
-		return own[len(own)-1].id
+		return own[len(own)-1]
 	case len(before) > 0:
-		return before[len(before)-1].id
+		return before[len(before)-1]
 	default:
-		return nothing
+		return &step{id: nothing, part: nothing}
 	}
 }
 

@@ -55,14 +55,17 @@ func (p *prover) other(e *txnAnomaly) error {
 	return nil
 }
 
-// onlyFailed reports whether those who wrote what a step writes all failed.
-func (p *prover) onlyFailed(s *step) bool {
-	w := p.by[version{s.key, s.id}]
+// onlyFailed reports whether those who wrote a version all failed.
+func (p *prover) onlyFailed(v version) bool {
+	w := p.by[v]
 	return len(w) > 0 && w[0].failed()
 }
 
 func (p *prover) aborted(a, b deed) bool {
-	return p.shows(a.step, b.step) && p.onlyFailed(b.step)
+	if a.write {
+		return p.did[a.txn] && p.shows(a.step, b.step) && p.onlyFailed(b.named())
+	}
+	return p.shows(a.step, b.step) && p.onlyFailed(b.whole())
 }
 
 func (p *prover) thinAir(a deed, at int) bool {
@@ -113,11 +116,14 @@ func (p *prover) lostUpdate(a, b deed) bool {
 // dirtyUpdate: the version of one that failed is below that of one that did not.
 func (p *prover) dirtyUpdate(failed, ok, reader deed) bool {
 	switch {
-	case !failed.write || !ok.write || failed.key != ok.key || !p.onlyFailed(failed.step) || !p.did[ok.txn]:
+	case !failed.write || !ok.write || failed.key != ok.key || !p.did[ok.txn]:
 		return false
 	case p.workload == linked:
-		return ok.previous == failed.id
+		return ok.previous == failed.part && p.onlyFailed(failed.named())
 	case p.workload != lists || reader.txn == nil || reader.write || reader.key != ok.key:
+		return false
+	}
+	if !p.onlyFailed(failed.whole()) {
 		return false
 	}
 	i, j := slices.IndexFunc(reader.elems(), failed.value.Equal), slices.IndexFunc(reader.elems(), ok.value.Equal)
@@ -142,14 +148,11 @@ func (p *prover) internal(a deed) bool {
 		if known == nil && own == nil {
 			return false
 		}
-		holds := nothing
-		if known != nil {
-			holds = known.id
-		}
+		holds := known
 		if len(own) > 0 {
-			holds = own[len(own)-1].id
+			holds = own[len(own)-1]
 		}
-		return !a.write && a.id != holds || a.write && p.workload == linked && a.previous != holds
+		return !a.write && a.id != holds.id || a.write && p.workload == linked && a.previous != holds.part
 	}
 	return !a.write && !ends(a.elems(), known, own) || known != nil && len(own) == 0 && len(a.elems())+len(known.elems()) == 0 &&
 		!a.write && known.value.Kind() != a.value.Kind()
