@@ -114,6 +114,32 @@ func TestCorruptions(t *testing.T) {
 	}
 }
 
+// TestLongViolations sees violations at the end of long histories explained by a
+// few operations.
+func TestLongViolations(t *testing.T) {
+	t.Parallel()
+	for _, c := range corruptions() {
+		t.Run(c.model.Name+"/"+c.what, func(t *testing.T) {
+			t.Parallel()
+			o := things()[slices.IndexFunc(things(), func(o thing) bool { return o.model.Name == c.model.Name })]
+			rng := rand.New(rand.NewPCG(15, 15))
+			calls := 300
+			if o.model.Name == FIFOQueue().Name {
+				calls = 60 // elements that repeat are hard for a queue
+			}
+			h := after(o.history(rng, calls, 3, 1, false), c.happens)
+			r := New(Options{Model: o.model, Workers: 1}).Check(t.Context(), h)
+			if r.Verdict != checkers.Invalid || len(r.Anomalies[0].Ops) > 24 {
+				t.Fatalf("%v %s %+v", r.Verdict, r.Reason, r.Anomalies)
+			}
+			var no *checkers.NoClaimError
+			if _, err := r.Claim(); !errors.As(err, &no) {
+				proven(t, h, r)
+			}
+		})
+	}
+}
+
 // TestModelShapes shows violations of each model with their explanations.
 func TestModelShapes(t *testing.T) {
 	t.Parallel()

@@ -115,13 +115,28 @@ func covered(ops []op, w op) bool {
 	})
 }
 
-// explainSearch explains a small violation: by its zones if its values are
-// unique, else by how far an order gets.
-func explainSearch(r *register, core []op, b *budget) checkers.Anomaly {
+// manyOps is how many operations on a register are too many to leave them out one
+// by one, and fewOps is how many an explanation should have at most.
+const (
+	manyOps = 500
+	fewOps  = 2 * maxOps
+)
+
+// explainSearch explains a violation that a search found: if leaving operations
+// out makes it small, by its zones if its values are unique then, and else by how
+// far an order gets.
+func (r *register) explainSearch(ops []op, result found, b *budget) checkers.Anomaly {
+	if len(ops) > manyOps {
+		return r.problem(ops).explain(result, b)
+	}
+	core := reduce(r, ops, result, b)
 	if z := newZones(r, core); unique(core, r.values.Len()) {
 		if found := z.check(1); len(found) > 0 {
 			return z.explain(found, 1)[0]
 		}
+	}
+	if len(core) > fewOps {
+		return r.problem(ops).explain(result, b)
 	}
 	return r.problem(core).anomaly(nil, b)
 }

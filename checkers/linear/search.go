@@ -107,18 +107,16 @@ func (f *frontier) verdict() checkers.Verdict {
 
 // search has the key judged by search, part by part, and makes a violation small.
 func (k *KeyReport) search(p *problem, opts Options, b *budget) {
-	parts := p.parts()
-	results := make([]found, len(parts))
-	for i, part := range parts {
-		results[i] = part.search(opts.Engine, b)
-		k.Engine = results[i].engine.String()
-		switch results[i].verdict {
+	for _, part := range p.parts() {
+		result := part.search(opts.Engine, b)
+		k.Engine = result.engine.String()
+		switch result.verdict {
 		case checkers.Unknown:
 			k.Verdict = checkers.Unknown
 			k.exhausted(len(part.ops), b)
 		case checkers.Invalid:
-			k.Verdict, k.Reason = checkers.Invalid, ""
-			k.Anomalies = []checkers.Anomaly{part.explain(results[i], b)}
+			k.Verdict, k.Reason, k.putOff = checkers.Invalid, "", false
+			k.Anomalies = []checkers.Anomaly{part.explain(result, b)}
 			return
 		}
 	}
@@ -133,10 +131,6 @@ func (k *KeyReport) exhausted(ops int, b *budget) {
 	}
 	k.Reason = fmt.Sprintf("the search for an order of %d operations %s", ops, *what)
 }
-
-// manyOps is how many operations on a register are too many to leave them out one
-// by one.
-const manyOps = 500
 
 // searchRegister has a register judged by search, and makes a violation small.
 func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budget) {
@@ -154,10 +148,6 @@ func (k *KeyReport) searchRegister(r *register, ops []op, opts Options, b *budge
 	case checkers.Unknown:
 		k.exhausted(len(ops), b)
 	case checkers.Invalid:
-		if len(ops) > manyOps {
-			k.Anomalies = []checkers.Anomaly{r.problem(ops).explain(result, b)}
-			return
-		}
-		k.Anomalies = []checkers.Anomaly{explainSearch(r, reduce(r, ops, result, b), b)}
+		k.Anomalies = []checkers.Anomaly{r.explainSearch(ops, result, b)}
 	}
 }
