@@ -31,7 +31,7 @@ type deliveries struct {
 	name                    numbers
 	goods                   []good
 	plain, exactly, atMost  bool
-	takers, drainers, moved int // of unknown outcome; enqueues that were ok, and elements that came out
+	takers, drainers, moved int // of unknown outcome; and operations that were ok
 }
 
 // good is what happened to an element.
@@ -98,6 +98,9 @@ func delivered(o *op) []history.Value {
 
 func (d *deliveries) take(o *op) {
 	unknown := !o.happened() && !o.failed()
+	if o.happened() && slices.Contains([]string{"enqueue", "dequeue", "drain"}, o.Invoke.F) {
+		d.moved++
+	}
 	if o.Invoke.F == "enqueue" {
 		d.good(o.Invoke.Value).tried = true
 	}
@@ -111,14 +114,12 @@ func (d *deliveries) take(o *op) {
 		g.begun = append(g.begun, o.inv)
 		if o.happened() {
 			g.acked++
-			d.moved++
 		}
 	}
 	for _, v := range delivered(o) {
 		if !v.IsNil() {
 			g := d.good(v)
 			g.out = append(g.out, o.res)
-			d.moved++
 		}
 	}
 }
