@@ -110,7 +110,7 @@ func (l *locals) scan(key int32, events []event, place []int32) {
 		case isBegun:
 			l.begun[e.version] = l.current[key]
 		default:
-			l.write(e.version)
+			l.write(key, e.version)
 		}
 	}
 	l.current[key] = none

@@ -54,14 +54,13 @@ func (s *scanner) start(t int32) {
 // finish has t write.
 func (s *scanner) finish(t int32) {
 	for v := s.first[t]; v < s.first[t+1]; v++ {
-		s.write(v)
+		s.write(s.vers[v].key, v)
 	}
 }
 
 // write installs a version. With snapshots, nobody may have written since its
 // transaction began.
-func (s *scanner) write(v int32) {
-	key := s.vers[v].key
+func (s *scanner) write(key, v int32) {
 	if now := s.current[key]; s.begun != nil && now != s.begun[v] && now != none {
 		s.found = append(s.found, clash{now, v})
 	}
