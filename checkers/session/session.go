@@ -75,13 +75,13 @@
 // # Algorithms
 //
 // Most histories of a store without faults have one order of everything, in which
-// writes took effect about when they ended; then that is good for each guarantee, and
-// nothing else is done. Otherwise, which writes a read has to see is a clock for each session, as in AWDIT
-// (Møldrup and Pavlogiannis, PLDI 2025); each such write is put before the one that
-// was read, and the graph is sorted. For pram and causal-memory, what is before a
-// read may thereby come to be before earlier reads too; going through the reads of
-// the session from the last to the first finds all of it at once. That is O(n k)
-// for k sessions, and the orders are the certificate.
+// writes took effect about when they ended; that is good for each guarantee, and
+// nothing else is done. Otherwise, which writes a read has to see is a clock for
+// each session, as in AWDIT (Møldrup and Pavlogiannis, PLDI 2025); each such write is
+// put before the one that was read, and the graph is sorted. For pram and
+// causal-memory, what is before a read may thereby come to be before earlier reads
+// too; going through the reads of the session from the last to the first finds all
+// of it at once. That is O(n k) for k sessions, and the orders are the certificate.
 package session
 
 import (
