@@ -251,9 +251,9 @@ func (m *Model) set(name, value string) string {
 			return "has no form on a command line: set Model.Initial"
 		}
 	case "nil":
-		return m.choose(&m.NilMatchesAny, value, "any", "value")
+		return choose(&m.NilMatchesAny, value, "any", "value")
 	case "owner":
-		return m.choose(&m.Owners, value, "process", "none")
+		return choose(&m.Owners, value, "process", "none")
 	case "permits":
 		return number(&m.Permits, value, 1)
 	case "limit":
@@ -262,7 +262,7 @@ func (m *Model) set(name, value string) string {
 	return ""
 }
 
-func (Model) choose(field *bool, value, yes, no string) string {
+func choose(field *bool, value, yes, no string) string {
 	if value != yes && value != no {
 		return fmt.Sprintf("is %s or %s, not %q", yes, no, value)
 	}

@@ -140,6 +140,26 @@ func TestLongViolations(t *testing.T) {
 	}
 }
 
+// TestWide has Porcupine judge what is too wide for the frontier.
+func TestWide(t *testing.T) {
+	t.Parallel()
+	h := after(new(history.History), []history.Op{did(0, "write", history.Int(1)), did(0, "write", history.Int(1))})
+	for _, typ := range []history.Type{history.Invoke, history.OK} {
+		for p := range 2 * history.Process(width) {
+			op := history.Op{Index: len(h.Ops), Process: p, Type: typ, F: "read", Value: history.Int(1)}
+			h.Ops = append(h.Ops, op)
+		}
+	}
+	report := Check(t.Context(), h, Options{Model: Register()})
+	if k := report.Keys[0]; k.Verdict != checkers.OK || k.Engine != Porcupine.String() {
+		t.Errorf("%v by %v: %s", k.Verdict, k.Engine, k.Reason)
+	}
+	proven(t, h, New(Options{Model: Register()}).Check(t.Context(), h))
+	if r := New(Options{Model: Register(), Engine: Frontier}).Check(t.Context(), h); r.Verdict != checkers.Unknown {
+		t.Errorf("the frontier says %v", r.Verdict)
+	}
+}
+
 // TestModelShapes shows violations of each model with their explanations.
 func TestModelShapes(t *testing.T) {
 	t.Parallel()

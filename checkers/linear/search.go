@@ -85,6 +85,8 @@ func (p *problem) search(engine Engine, b *budget) found {
 	if engine != Porcupine {
 		if f, ok := newFrontier(p, b); ok {
 			return found{f.verdict(), Frontier, f}
+		} else if engine == Auto && b.steps > 0 {
+			return found{verdict: checkers.Unknown, engine: Porcupine} // which has no turns
 		} else if engine == Frontier {
 			b.exhaust(fmt.Sprintf("gave up: more than %d operations are open at a time, which is too many for the frontier", width))
 			return found{verdict: checkers.Unknown, engine: Frontier}
@@ -126,7 +128,7 @@ func (k *KeyReport) search(p *problem, opts Options, b *budget) {
 func (k *KeyReport) exhausted(ops int, b *budget) {
 	what := b.spent.Load()
 	if k.putOff = what == nil; k.putOff {
-		k.Reason = fmt.Sprintf("the search for an order of %d operations was put off after %d steps, and another key is invalid", ops, b.steps)
+		k.Reason = fmt.Sprintf("the search for an order of %d operations was put off, and another key is invalid", ops)
 		return
 	}
 	k.Reason = fmt.Sprintf("the search for an order of %d operations %s", ops, *what)
