@@ -14,14 +14,14 @@ import (
 // each time, and ok by each check.
 func TestGeneratedHistoriesAreValid(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(rng *rand.Rand) object{
+	for name, kind := range map[string]func(rng *rand.Rand) object{
 		"register": func(rng *rand.Rand) object { return newRegister(rng, 7) },
 		"queue":    func(rng *rand.Rand) object { return &fifo{rng: rng} },
 		"lists":    func(rng *rand.Rand) object { return newDatabase(rng, "list-append") },
 		"linked":   func(rng *rand.Rand) object { return newDatabase(rng, "linked-register") },
 		"values":   func(rng *rand.Rand) object { return newDatabase(rng, "rw-register") },
 	} {
-		h, again := small(make), small(make)
+		h, again := small(kind), small(kind)
 		for i := range h.Ops {
 			a, b := history.AppendJSON(nil, &h.Ops[i]), history.AppendJSON(nil, &again.Ops[i])
 			if string(a) != string(b) {
@@ -38,9 +38,9 @@ func TestGeneratedHistoriesAreValid(t *testing.T) {
 	}
 }
 
-func small(make func(rng *rand.Rand) object) *history.History {
+func small(kind func(rng *rand.Rand) object) *history.History {
 	rng := rand.New(rand.NewPCG(1, 2))
-	return play(rng, 2000, 7, 10, make(rng))
+	return play(rng, 2000, 7, 10, kind(rng))
 }
 
 // TestPorcupineAgrees judges small duels with both.

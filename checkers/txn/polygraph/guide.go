@@ -45,15 +45,15 @@ func guided(ctx context.Context, h *History, level Level) (Result, bool) {
 // release frees the transactions whose real-time order a proof uses, and reports
 // whether there are any.
 func (g *guide) release(p *Proof) bool {
-	any := false
+	found := false
 	for _, c := range p.Cycles {
 		for _, e := range c {
 			if e.Kind == Realtime {
-				g.free[e.From], g.free[e.To], any = true, true, true
+				g.free[e.From], g.free[e.To], found = true, true, true
 			}
 		}
 	}
-	return any
+	return found
 }
 
 // patience returns how many ranks a guide may leave between an end and a

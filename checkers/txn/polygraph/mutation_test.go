@@ -181,14 +181,14 @@ func TestWrongClaims(t *testing.T) {
 func fabricated(t *testing.T, rng *rand.Rand, h *History, level Level) {
 	t.Helper()
 	p := &Proof{}
-	any := func() int32 { return int32(rng.IntN(len(h.Txns))) }
+	pick := func() int32 { return int32(rng.IntN(len(h.Txns))) }
 	for range 1 + rng.IntN(2) {
 		var c Cycle
-		at := any()
+		at := pick()
 		for range 2 + rng.IntN(2) {
-			e := Edge{From: at, To: any(), Kind: Kind(rng.IntN(5)), Key: int32(rng.IntN(2)), Version: int32(rng.IntN(len(h.Txns)+1)) - 1}
+			e := Edge{From: at, To: pick(), Kind: Kind(rng.IntN(5)), Key: int32(rng.IntN(2)), Version: int32(rng.IntN(len(h.Txns)+1)) - 1}
 			if e.Kind >= WW && rng.IntN(2) == 0 {
-				e.Chosen, e.If = true, Pair{any(), any()}
+				e.Chosen, e.If = true, Pair{pick(), pick()}
 			}
 			at = e.To
 			c = append(c, e)
