@@ -221,14 +221,12 @@ func (m *measurement) calmTimes() []Recovery {
 // back so that it is atomic. With each half of what is left it is tried again.
 func (m *measurement) delta(r *register) (int64, error) {
 	zones := r.zones()
-	low, high := int64(-1), int64(0) // too little; enough
-	for _, d := range r.reads {
-		if d.age > 0 {
-			high = max(high, d.Invoke.Time+1)
-		}
+	if atomic(zones, 0) {
+		return 0, nil
 	}
-	for high == 0 && !atomic(zones, 0) {
-		high = int64(r.reads[len(r.reads)-1].Invoke.Time) + 1
+	low, high := int64(0), int64(0) // too little; enough
+	for _, d := range r.reads {
+		high = max(high, d.Invoke.Time+1)
 	}
 	for high-low > 1 {
 		if err := m.stop(0); err != nil {

@@ -118,7 +118,11 @@ func (r Report) result(opts Options, h *history.History, calls []history.Call) c
 	anomalies := r.Anomalies[:min(len(r.Anomalies), checkers.MaxAnomalies)]
 	cutter := core.New(calls)
 	windows := h.Windows()
+	if opts.SLO.Share > 0 {
+		opts.SLO.Share = 1 // of the reads that miss an SLO one is shown
+	}
 	for i := range anomalies {
+		why := anomalies[i].Explanation
 		cutter.Cut(&anomalies[i], func(h *history.History) []checkers.Anomaly {
 			some, err := measure(context.Background(), h, windows, opts)
 			if err != nil {
@@ -126,6 +130,9 @@ func (r Report) result(opts Options, h *history.History, calls []history.Call) c
 			}
 			return some.Anomalies
 		})
+		if anomalies[i].Name == MissedSLO {
+			anomalies[i].Explanation = why // it is about all reads
+		}
 	}
 	result := checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(r)
 	claim.Verdict = checkers.Invalid

@@ -21,7 +21,8 @@ import (
 //	stale-read     a newer write than what the read returned had been known for
 //	               longer than bound when it began
 //	k-stale-read   so many newer writes were known when it began
-//	slo            a smaller share than P of the reads were no older than T (slo=P@T)
+//	slo            a smaller share than P of the reads were no older than T (slo=P@T); the
+//	               core of that is one that was older
 //	slow-recovery  a newer write was known when the read began, in a time without faults,
 //	               at least the time recovery after the end of the last one
 //
@@ -34,7 +35,13 @@ func isStale(c *claim) error {
 	if err := s.options(c.Parameters); err != nil {
 		return err
 	}
-	return c.byRules(s.judge)
+	return c.byRules(func(ops []*op) (*ruling, error) {
+		r, err := s.judge(ops)
+		if s.share > 0 {
+			s.share = 1 // the core of an slo, which is looked at next, shows one that is older
+		}
+		return r, err
+	})
 }
 
 type staleness struct {
