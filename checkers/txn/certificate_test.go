@@ -408,6 +408,9 @@ func FuzzTxn(f *testing.F) {
 	f.Add(uint8(2), []byte(`{"process":0,"type":"invoke","f":"txn"}
 {"process":0,"type":"ok","f":"txn","value":[["w",0,{"value":1}],["r",0,{"value":1,"0":0}]]}
 `)) // the same value part, and another value
+	f.Add(uint8(2), []byte(`{"process":0,"type":"invoke","f":"txn"}
+{"process":0,"type":"ok","f":"txn","value":[["r",1,null],["w",0,{"value":2,"previous":2}]]}
+`)) // a value that names itself
 	rng := rand.New(rand.NewPCG(25, 5))
 	for i := range 30 {
 		var text []byte

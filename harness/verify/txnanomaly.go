@@ -16,7 +16,7 @@ import (
 //	duplicate-elements  who read an element twice
 //	incompatible-order  two reads of a list of which neither begins with the other
 //	internal            whose step contradicts those before it
-//	future-read         who read what its own second step wrote later
+//	future-read         who read what its own second step wrote later; or the same step twice, of a linked value that names itself
 //	dirty-update        who failed, who wrote on top of it, and who read the list that shows that
 //	lost-update         two that replaced the same state: by reads, or by what their linked values say
 //	cyclic-versions     a cycle of edges "version": each says that the version at the first step

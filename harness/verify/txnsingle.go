@@ -87,8 +87,9 @@ func (x *txn) rewrites(at int) bool {
 	return slices.ContainsFunc(x.steps[at+1:], func(s step) bool { return s.write && s.key == x.steps[at].key })
 }
 
+// future: the step shows what is written later, or a linked value names itself.
 func (p *prover) future(a deed, later int) bool {
-	return later > a.at && later < len(a.steps) && p.shows(a.step, &a.steps[later])
+	return later >= a.at && later < len(a.steps) && p.shows(a.step, &a.steps[later])
 }
 
 func (p *prover) incompatible(a, b deed) bool {
