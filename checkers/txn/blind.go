@@ -22,7 +22,6 @@ type blind struct {
 	number []int32 // by transaction of the polygraph, that of the study
 	outers [][]outer
 	found  polygraph.Result
-	name   string
 	built  map[[2]int32]bool // lists: of a transaction and a key, that it read nothing and appended right after the version that outers has as read
 }
 
@@ -53,7 +52,7 @@ func (s *study) decide(ctx context.Context, r *Report) {
 			*r = r.undecided(b.found.Reason)
 			return
 		}
-		if s.opts.upTo(levelName(level)) && s.opts.implied(level) {
+		if s.opts.upTo(level.String()) && s.opts.implied(level) {
 			r.blind = b
 		}
 	}
@@ -104,7 +103,7 @@ func (s *study) appendedTo(t, key int32) int32 {
 func (o Options) isolation() []polygraph.Level {
 	strongest := func(list ...polygraph.Level) []polygraph.Level {
 		for _, l := range list {
-			if slices.ContainsFunc(o.models(), func(m string) bool { return levels.Implies(m, levelName(l)) }) {
+			if slices.ContainsFunc(o.models(), func(m string) bool { return levels.Implies(m, l.String()) }) {
 				return []polygraph.Level{l}
 			}
 		}
@@ -112,18 +111,15 @@ func (o Options) isolation() []polygraph.Level {
 	}
 	serial := strongest(polygraph.StrictSerializable, polygraph.SessionSerializable, polygraph.Serializable)
 	snapshot := strongest(polygraph.StrongSnapshotIsolation, polygraph.SessionSnapshotIsolation, polygraph.SnapshotIsolation)
-	if len(serial)+len(snapshot) == 2 && levels.Implies(levelName(serial[0]), levelName(snapshot[0])) {
+	if len(serial)+len(snapshot) == 2 && levels.Implies(serial[0].String(), snapshot[0].String()) {
 		return serial
 	}
 	return append(serial, snapshot...)
 }
 
-// levelName is the name of a level among the models.
-func levelName(l polygraph.Level) string { return l.String() }
-
 // implied reports whether all that the options assume follows from the level.
 func (o Options) implied(l polygraph.Level) bool {
-	process, realtime := levels.Orders(levelName(l))
+	process, realtime := levels.Orders(l.String())
 	return (realtime || !o.LinearizableKeys) && (realtime || process || !o.SequentialKeys)
 }
 
@@ -226,8 +222,7 @@ func (b *blind) claim(c checkers.Claim) (checkers.Claim, error) {
 // cycle; the name is that of the mildest.
 func (b *blind) report() {
 	p := b.found.Proof
-	b.name = ""
-	worst := func(name string) (string, int) {
+	split := func(name string) (string, int) {
 		for order, suffix := range []string{"-process", "-realtime"} {
 			if base, ok := strings.CutSuffix(name, suffix); ok {
 				return base, order + 1
@@ -241,19 +236,18 @@ func (b *blind) report() {
 		for i, e := range c {
 			deps[i] = dep{from: e.From, to: e.To, kind: kindOf[e.Kind]}
 		}
-		n, o := worst(classify(deps))
+		n, o := split(classify(deps))
 		if severity(n) > severity(base) {
 			base = n
 		}
 		order = max(order, o)
 	}
-	b.name = base + []string{"", "-process", "-realtime"}[order]
 	s := b.study
-	s.count[b.name]++
-	a := Anomaly{Anomaly: checkers.Anomaly{Name: b.name}}
+	a := Anomaly{Anomaly: checkers.Anomaly{Name: base + []string{"", "-process", "-realtime"}[order]}}
+	s.count[a.Name]++
 	w := newTeller(b)
 	a.Explanation, a.Edges = w.explain()
-	for _, t := range p.Members() {
+	for _, t := range w.members {
 		a.Ops = append(a.Ops, b.at(t))
 	}
 	slices.Sort(a.Ops)
@@ -271,13 +265,22 @@ var kindOf = [...]uint8{polygraph.Session: pr, polygraph.Realtime: rt, polygraph
 // teller explains a proof of the polygraph.
 type teller struct {
 	*blind
-	label map[int32]string
-	who   []string
+	members []int32 // the transactions that are spoken of
+	label   map[int32]string
+	who     []string
 }
 
 func newTeller(b *blind) *teller {
 	w := &teller{blind: b, label: make(map[int32]string)}
-	for i, t := range b.found.Proof.Members() {
+	w.members = b.found.Proof.Members()
+	for _, c := range b.found.Proof.Cycles {
+		for _, e := range c {
+			w.members = append(w.members, w.between(e)...)
+		}
+	}
+	slices.Sort(w.members)
+	w.members = slices.Compact(w.members)
+	for i, t := range w.members {
 		n := b.number[t]
 		w.label[t] = fmt.Sprintf("T%d", i+1)
 		w.who = append(w.who, fmt.Sprintf("T%d is index %d by %s, %s to %s", i+1, b.index(n), b.study.who(n), b.begin(n), b.end(n)))
@@ -330,8 +333,8 @@ func (w *teller) pair(p polygraph.Pair) string {
 	return fmt.Sprintf("%s wrote %s before %s", w.label[p.First], strings.Join(keys, ", "), w.label[p.Second])
 }
 
-// wrote returns the value that a transaction left of a key, and had returns the
-// one that it read before.
+// left returns the value that a transaction left of a key, and had the one that it
+// read before.
 func (w *teller) left(t, key int32) string { return w.value(w.outer(t, key).last).String() }
 
 func (w *teller) had(t, key int32) string { return w.value(w.outer(t, key).first).String() }
@@ -377,8 +380,63 @@ func (w *teller) edge(e polygraph.Edge) checkers.Edge {
 		}
 		out.Why = fmt.Sprintf("%s %s %s, without the %s that %s wrote%s", from, w.met(e.From, e.Key), w.had(e.From, e.Key), w.left(e.To, e.Key), to, w.because(e, e.Version))
 	}
+	for _, t := range w.between(e) {
+		out.Via = append(out.Via, w.at(t))
+	}
 	slices.Sort(out.Via)
+	out.Via = slices.Compact(out.Via)
 	return out
+}
+
+// between returns the transactions that show where a version belongs, if what
+// comes later is known without a choice: those by which it was made of the other
+// one, or by which the other one was made of the initial state, the last one first.
+func (w *teller) between(e polygraph.Edge) []int32 {
+	version := e.From
+	if e.Kind == polygraph.RW {
+		version = e.Version
+	}
+	if e.Kind < polygraph.WW || e.Chosen || version == polygraph.Initial {
+		return nil
+	}
+	if list, ok := w.madeOf(e.To, version, e.Key); ok {
+		return list
+	}
+	list, _ := w.madeOf(version, polygraph.Initial, e.Key)
+	return list
+}
+
+// madeOf returns the transactions by which the version that t left of a key was
+// made of that of another one, and whether it was.
+func (w *teller) madeOf(t, other, key int32) (list []int32, ok bool) {
+	for range w.number {
+		base := w.outer(t, key).first
+		if base == none {
+			return nil, false
+		}
+		from, _ := w.readFromWhom(base)
+		if from == none {
+			return list, other == polygraph.Initial
+		}
+		at, _ := slices.BinarySearch(w.number, from)
+		if t = int32(at); t == other {
+			return list, true
+		}
+		list = append(list, t)
+	}
+	return nil, false
+}
+
+// steps names transactions by which a version was made.
+func (w *teller) steps(list []int32) string {
+	if len(list) == 0 {
+		return ""
+	}
+	names := make([]string, len(list))
+	for i, t := range list {
+		names[i] = w.label[t]
+	}
+	return " by way of " + strings.Join(names, ", ")
 }
 
 // because says why the version of e.To is later than another one of the key.
@@ -393,7 +451,12 @@ func (w *teller) because(e polygraph.Edge, version int32) string {
 		}
 		return fmt.Sprintf(" after it had read %s itself", w.value(base))
 	case !e.Chosen:
-		return ", whose version was made of that one in the end, or came after all that were made of the initial state"
+		between := w.steps(w.between(e))
+		if _, ok := w.madeOf(e.To, version, e.Key); ok {
+			return fmt.Sprintf(", which was made of it%s", between)
+		}
+		return fmt.Sprintf(": %s was made of the initial state%s, each time by who had read what he replaced, and %s of none of that, so it came later",
+			w.left(version, e.Key), between, w.left(e.To, e.Key))
 	case e.If.First == version && e.If.Second == e.To:
 		return ""
 	default:
