@@ -362,7 +362,7 @@ func TestMutations(t *testing.T) {
 	row := func(id int64) history.Value {
 		return fields("id", id, "value", id, "epoch", (id+1)/2, "task", (id+1)/2, "attempt", int64(0))
 	}
-	list := func(rows ...history.Value) history.Value { return history.List(rows...) }
+	list := history.List
 	late := func(rows history.Value, ids ...int64) history.Value {
 		return fields("records", rows, "late", history.Ints(ids...))
 	}

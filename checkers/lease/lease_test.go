@@ -219,7 +219,7 @@ func (s *sim) choose(op *history.Op) {
 			if s.rng.IntN(4) == 0 {
 				s.term++
 			}
-			s.behind[node] = s.behind[node] + int64(s.rng.IntN(int(s.term-s.behind[node])+1))
+			s.behind[node] += int64(s.rng.IntN(int(s.term-s.behind[node]) + 1))
 			said := s.behind[node]
 			if s.wrong() {
 				said--

@@ -190,7 +190,7 @@ func (s *sim) look(node, f string, final bool) {
 			b := s.blocks[s.told]
 			s.told++
 			v := b.text
-			if s.wrong() && s.wrong() {
+			if twice := s.wrong(); twice && s.wrong() {
 				v = fields("id", text(b.id), "height", history.Int(b.height))
 			}
 			list = append(list, v)

@@ -155,20 +155,20 @@ func (l *ledger) answers(list []status) {
 	ended := slices.Clone(list)
 	slices.SortFunc(ended, func(a, b status) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
 	confirmed := make(map[string]*status) // by node
-	var any, never *status
+	var first, never *status
 	for i := range list {
 		s := &list[i]
 		for ; len(ended) > 0 && ended[0].Complete.Index < s.Invoke.Index; ended = ended[1:] {
 			switch e := &ended[0]; e.says {
 			case "confirmed":
-				any, confirmed[e.Invoke.Node] = e, e
+				first, confirmed[e.Invoke.Node] = e, e
 			case "expired", "rejected":
 				never = e
 			}
 		}
 		before := confirmed[s.Invoke.Node]
 		if s.Invoke.Final {
-			before = any
+			before = first
 		}
 		switch {
 		case s.says != "confirmed" && before != nil:

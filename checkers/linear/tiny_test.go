@@ -3,6 +3,7 @@ package linear
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -89,7 +90,7 @@ func (e *enumeration) extend(ops []history.Op, open []history.Op, calls int) {
 		return append(ops[:len(ops):len(ops)], op)
 	}
 	for i, op := range open {
-		rest := append(open[:i:i], open[i+1:]...)
+		rest := slices.Concat(open[:i], open[i+1:])
 		done := op
 		done.Type = history.OK
 		for _, v := range e.results[op.F+op.Value.String()] {

@@ -388,14 +388,15 @@ func (o *ordering) circle(p int32, nodes []int32, of []int32, c int32, need []de
 	for _, d := range need {
 		g.Add(int(local[d.from]), int(local[d.to]))
 	}
-	for _, component := range g.Components() {
-		cycle := g.Cycle(component, func(int32) bool { return true })
-		for i, v := range cycle {
-			cycle[i] = nodes[v]
-		}
-		return cycle
+	components := g.Components()
+	if len(components) == 0 {
+		return nil
 	}
-	return nil
+	cycle := g.Cycle(components[0], func(int32) bool { return true })
+	for i, v := range cycle {
+		cycle[i] = nodes[v]
+	}
+	return cycle
 }
 
 // real leaves out of a cycle what only stands for others.

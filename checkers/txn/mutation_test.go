@@ -228,7 +228,6 @@ func TestLinkedRegister(t *testing.T) {
 func TestNothing(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]*history.History{
-		"no read":    sketch([][3]any{{"append", "x", 1}}),
 		"twice":      sketch([][3]any{{"append", "x", 1}}, [][3]any{{"append", "x", 1}, {"r", "x", nil}}),
 		"not a list": sketch([][3]any{{"r", "x", 7}}),
 		"write":      sketch([][3]any{{"w", "x", 7}}),

@@ -79,7 +79,7 @@ type study struct {
 	expect []expectation // lists: by key, of the transaction that is looked at
 	number []int32       // registers: by version, scratch for its number in a small graph; else none
 
-	ok, okReads int
+	ok int
 	findings
 
 	done func() bool // reports whether there is no time left; nil if there always is
@@ -253,7 +253,6 @@ func (s *study) write(t, k int32, value history.Value, last *lastWrite) error {
 func (s *study) read(t, k int32, value history.Value) error {
 	st := step{key: k, ver: none}
 	if s.txns[t].typ == history.OK {
-		s.okReads++
 		if s.opts.Workload == ListAppend {
 			if value.Kind() != history.KindList && !value.IsNil() {
 				return fmt.Errorf("index %d: a read of key %v returned %s, which is not a list", s.index(t), s.keys.Value(k), value)

@@ -55,10 +55,6 @@ type tinyState [tinyKeys]uint64
 func randomTiny(rng *rand.Rand, w Workload, txns int, info, wrong float64) *tiny {
 	h := &tiny{w: w}
 	at := 0
-	type event struct {
-		txn int
-		end bool
-	}
 	var open []int
 	busy := map[int]bool{}
 	var state tinyState

@@ -225,7 +225,7 @@ func New(opts Options) checkers.Checker {
 }
 
 // nothing is the reason of histories that hold nothing to judge.
-const nothing = "no transaction that was ok read anything: there is nothing to judge"
+const nothing = "no transaction was ok: there is nothing to judge"
 
 // Check judges h.
 func Check(ctx context.Context, h *history.History, opts Options) Report {
@@ -309,7 +309,7 @@ func transactions(h *history.History) (calls []history.Call, bare bool, err erro
 // judge comes to a verdict.
 func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 	r := Report{Forbidden: forbidden, Txns: len(s.txns), OK: s.ok}
-	if s.okReads == 0 {
+	if s.ok == 0 {
 		r.Verdict, r.Reason = checkers.Unknown, nothing
 		return r
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func workloadTable() string {
 	var b strings.Builder
 	b.WriteString("| workload | what is judged | operations | level (default first) | options |\n|---|---|---|---|---|\n")
 	for _, w := range registry.Builtin().Workloads {
-		ops := append(w.Fs[:len(w.Fs):len(w.Fs)], w.Optional...)
+		ops := slices.Concat(w.Fs, w.Optional)
 		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", w.Name, w.Doc, strings.Join(ops, "` `"), levels(w), optionList(w.Options))
 	}
 	return b.String()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -96,7 +97,7 @@ func (a *app) listWorkloads() listing {
 	rows := []row{}
 	for _, w := range a.reg.Workloads {
 		r := row{Name: w.Name, Doc: w.Doc, Level: w.Level, Levels: w.Levels, Runs: w.Generator != nil, Options: parameters(w.Options)}
-		r.Ops = append(w.Fs[:len(w.Fs):len(w.Fs)], w.Optional...)
+		r.Ops = slices.Concat(w.Fs, w.Optional)
 		l.table = append(l.table, []string{w.Name, "", "", use(w), shortened(w), w.Doc})
 		for _, o := range w.Options {
 			l.table = append(l.table, []string{"", o.Name, o.Default, "", "", o.Doc + " (" + o.Values + ")"})

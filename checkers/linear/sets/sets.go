@@ -122,7 +122,6 @@ type set struct {
 	elements []element
 	reads    []int32 // by level
 	levels   []level
-	after    bound // for elements that no read saw
 	level    []int32
 }
 

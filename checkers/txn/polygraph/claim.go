@@ -25,12 +25,12 @@ type EvidenceStep struct {
 	From   []int32  `json:"from"`
 }
 
-// Serial is the evidence for OK at levels without snapshots, and Snapshot at
-// those with.
 type (
+	// Serial is the evidence for OK at levels without snapshots.
 	Serial struct {
 		Serial []int `json:"serial"`
 	}
+	// Snapshot is the evidence for OK at levels with snapshots.
 	Snapshot struct {
 		Snapshot []int `json:"snapshot"`
 	}
