@@ -122,7 +122,7 @@ func (s *solver) settle(c clash) bool {
 		lit = v<<1 | b2i(s.phase[v] < 0)
 	}
 	s.marks = append(s.marks, len(s.trail))
-	s.assign(lit, none)
+	s.assign(lit, none, int32(len(s.marks)))
 	for {
 		conflict := s.propagate()
 		if conflict == none {
@@ -192,18 +192,35 @@ func (s *solver) is(lit int32) int8 {
 	return s.value[lit>>1]
 }
 
-func (s *solver) assign(lit, why int32) {
+// assign makes a literal hold, because of a clause that leaves it no choice once
+// the decisions up to a level are made, or as a decision.
+func (s *solver) assign(lit, why, level int32) {
 	v := lit >> 1
 	s.value[v] = 1
 	if lit&1 == 1 {
 		s.value[v] = -1
 	}
 	s.phase[v] = s.value[v]
-	s.level[v], s.reason[v], s.at[v] = int32(len(s.marks)), why, int32(len(s.trail))
-	s.trail, s.added = append(s.trail, lit), append(s.added, len(s.edges))
-	if len(s.marks) == 0 {
+	s.level[v], s.reason[v] = level, why
+	s.push(lit)
+	if level == 0 {
 		s.units[v] = s.unit(lit, why)
 	}
+}
+
+// push puts a literal that holds at the end of the trail.
+func (s *solver) push(lit int32) {
+	s.at[lit>>1] = int32(len(s.trail))
+	s.trail, s.added = append(s.trail, lit), append(s.added, len(s.edges))
+}
+
+// highest returns the last level at which one of some literals was assigned.
+func (s *solver) highest(lits []int32) int32 {
+	level := int32(0)
+	for _, l := range lits {
+		level = max(level, s.level[l>>1])
+	}
+	return level
 }
 
 // unit returns the clause that says that a literal holds whatever is chosen.
@@ -302,7 +319,7 @@ func (s *solver) imply(lit int32) int32 {
 			s.watch[lit] = append(kept, list[i+1:]...)
 			return c
 		}
-		s.assign(lits[0], c)
+		s.assign(lits[0], c, s.highest(lits[1:]))
 	}
 	s.watch[lit] = kept
 	return none
@@ -310,11 +327,18 @@ func (s *solver) imply(lit int32) int32 {
 
 // learn finds out why a clause cannot hold, and which choice should have been
 // made the other way round before. It reports false if none can.
+//
+// Only the last decision is taken back, however early the one was that was wrong:
+// most of those between have to do with other keys, and would be made again
+// (Nadel and Ryvchin, 2018). So what a few decisions imply can stand on the trail
+// behind later ones.
 func (s *solver) learn(conflict int32) bool {
-	if len(s.marks) == 0 {
+	level := s.highest(s.clause[conflict].lits)
+	if level == 0 {
 		s.refute(conflict)
 		return false
 	}
+	s.undo(int(level))
 	c := s.analyze(conflict)
 	lits := s.clause[c].lits
 	back := int32(0)
@@ -324,12 +348,12 @@ func (s *solver) learn(conflict int32) bool {
 			lits[1], lits[i] = lits[i], lits[1]
 		}
 	}
-	s.undo(int(back))
+	s.undo(int(level) - 1)
 	if len(lits) > 1 {
 		s.watch[lits[0]] = append(s.watch[lits[0]], c)
 		s.watch[lits[1]] = append(s.watch[lits[1]], c)
 	}
-	s.assign(lits[0], c)
+	s.assign(lits[0], c, back)
 	return true
 }
 
@@ -378,7 +402,7 @@ func (s *solver) analyze(conflict int32) int32 {
 	i := len(s.trail) - 1
 	for ; ; i-- {
 		v := s.trail[i] >> 1
-		if !seen[v] {
+		if !seen[v] || s.level[v] != now {
 			continue
 		}
 		if open == 1 {
@@ -414,9 +438,14 @@ func (s *solver) undo(level int) {
 		s.remove(s.edges[i][0], s.edges[i][1])
 	}
 	s.edges = s.edges[:drawn]
-	for _, lit := range s.trail[to:] {
-		s.value[lit>>1] = 0
-	}
+	cut := s.trail[to:]
 	s.trail, s.added, s.marks = s.trail[:to], s.added[:to], s.marks[:level]
+	for _, lit := range cut {
+		if s.level[lit>>1] <= int32(level) {
+			s.push(lit) // into what was cut, of which it has read more than it writes
+		} else {
+			s.value[lit>>1] = 0
+		}
+	}
 	s.head = min(s.head, to)
 }
