@@ -18,13 +18,19 @@ help:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ordeal
 
+# The tests of whole runs measure how soon things heal, so nothing runs beside them.
+ALONE  := ./internal/acceptance
+OTHERS := $(GO) list ./... | grep -v /internal/acceptance
+
 ## test: run all tests; Docker tests need an engine and must run when CI=true
 test: build
-	$(GO) test -timeout 10m ./...
+	$(GO) test -timeout 10m $$($(OTHERS))
+	$(GO) test -timeout 10m $(ALONE)
 
 ## race: run all tests but the long sweeps under the race detector
 race: build
-	$(GO) test -race -short -timeout 15m ./...
+	$(GO) test -race -short -timeout 15m $$($(OTHERS))
+	$(GO) test -race -short -timeout 15m $(ALONE)
 
 ## lint: check formatting, vet, and the linters of .golangci.yml
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI)
