@@ -1,0 +1,226 @@
+package collections
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/verify/claim"
+)
+
+// deliveries is a queue.
+type deliveries struct {
+	name                    numbers
+	goods                   []good
+	plain, exactly, atMost  bool
+	takers, drainers, moved int // of unknown outcome; and operations that were ok
+}
+
+// good is what happened to an element.
+type good struct {
+	tried bool  // an enqueue of it was invoked
+	acked int   // enqueues that were ok
+	begun []int // when enqueues were invoked that did not fail
+	out   []int // when it had come out, sorted
+}
+
+func totalQueue(c *claim.Claim) error {
+	on, err := c.Flags("exactly-once", "at-most-once")
+	if err != nil {
+		return err
+	}
+	return decide(c, func(ops []*claim.Op) (subject, error) {
+		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"]})
+	})
+}
+
+func plainQueue(c *claim.Claim) error {
+	if _, err := c.Flags(); err != nil {
+		return err
+	}
+	return decide(c, func(ops []*claim.Op) (subject, error) { return newDeliveries(ops, deliveries{plain: true}) })
+}
+
+func newDeliveries(ops []*claim.Op, d deliveries) (*deliveries, error) {
+	for _, o := range ops {
+		if o.Invoke.F == "enqueue" {
+			d.name = append(d.name, o.Invoke.Value)
+		}
+		if o.Invoke.F == "drain" && o.Happened() {
+			if _, err := claim.Listed(o); err != nil {
+				return nil, err
+			}
+		}
+		d.name = append(d.name, delivered(o)...)
+	}
+	d.name = d.name.sorted()
+	d.goods = make([]good, len(d.name))
+	for _, o := range ops {
+		d.take(o)
+	}
+	for i := range d.goods {
+		slices.Sort(d.goods[i].out)
+	}
+	return &d, nil
+}
+
+// delivered returns the elements that an operation took out.
+func delivered(o *claim.Op) []history.Value {
+	switch {
+	case !o.Happened():
+		return nil
+	case o.Invoke.F == "drain":
+		return o.Complete.Value.Elems()
+	case o.Invoke.F == "dequeue" && !o.Complete.Value.IsNil():
+		return []history.Value{o.Complete.Value}
+	default:
+		return nil
+	}
+}
+
+func (d *deliveries) take(o *claim.Op) {
+	unknown := !o.Happened() && !o.Failed()
+	if o.Happened() && slices.Contains([]string{"enqueue", "dequeue", "drain"}, o.Invoke.F) {
+		d.moved++
+	}
+	if o.Invoke.F == "enqueue" {
+		d.good(o.Invoke.Value).tried = true
+	}
+	switch {
+	case o.Invoke.F == "dequeue" && unknown:
+		d.takers++
+	case o.Invoke.F == "drain" && unknown:
+		d.drainers++
+	case o.Invoke.F == "enqueue" && !o.Failed():
+		g := d.good(o.Invoke.Value)
+		g.begun = append(g.begun, o.Inv)
+		if o.Happened() {
+			g.acked++
+		}
+	}
+	for _, v := range delivered(o) {
+		if !v.IsNil() {
+			g := d.good(v)
+			g.out = append(g.out, o.Res)
+		}
+	}
+}
+
+func (d *deliveries) good(v history.Value) *good {
+	i, _ := d.name.of(v)
+	return &d.goods[i]
+}
+
+func (d *deliveries) holds() (int, error) {
+	judged, missing := d.moved, 0
+	if d.plain {
+		judged = 0
+	}
+	for i, g := range d.goods {
+		if d.plain {
+			judged += len(g.out)
+		}
+		missing += max(0, g.acked-len(g.out))
+		if d.tooEarly(g, claim.Never) || (d.plain || d.exactly) && len(g.out) > len(g.begun) {
+			return 0, fmt.Errorf("%v came out %d times, which the %d enqueues of it that did not fail cannot explain", d.name[i], len(g.out), len(g.begun))
+		}
+	}
+	if missing > 0 && !d.plain && !d.excused() {
+		return 0, fmt.Errorf("%d acknowledged elements never came out", missing)
+	}
+	return judged, nil
+}
+
+// tooEarly reports whether an element had come out by some time that was not in
+// the queue by then. Unless each enqueue is worth one dequeue, the first is enough
+// for all.
+func (d *deliveries) tooEarly(g good, by int) bool {
+	for k, out := range g.out {
+		if out > by {
+			break
+		}
+		enough := k
+		if !d.plain {
+			enough = 0
+		}
+		if len(g.begun) > enough && out < g.begun[enough] || len(g.begun) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// excused reports whether what never came out can have been taken by operations of
+// unknown outcome.
+func (d *deliveries) excused() bool {
+	missing := 0
+	for _, g := range d.goods {
+		missing += max(0, g.acked-len(g.out))
+	}
+	return d.atMost && (d.drainers > 0 || missing <= d.takers)
+}
+
+func (d *deliveries) shows(anomaly string, ops []*claim.Op) error {
+	if anomaly == "unexpected" && len(ops) == 1 {
+		return d.unexpected(ops[0])
+	}
+	at := slices.IndexFunc(ops, func(o *claim.Op) bool { return o.Invoke.F == "enqueue" })
+	if at < 0 {
+		return unknown(anomaly, ops)
+	}
+	v := ops[at].Invoke.Value
+	var acked, out int // of the operations
+	var last *claim.Op
+	for _, o := range ops {
+		n := 0
+		for _, w := range delivered(o) {
+			if w.Equal(v) {
+				n++
+			}
+		}
+		switch {
+		case o.Invoke.F == "enqueue" && o.Invoke.Value.Equal(v):
+			if o.Happened() {
+				acked++
+			}
+		case n > 0:
+			out, last = out+n, o
+		default:
+			return fmt.Errorf("index %d has nothing to do with %v", o.Invoke.Index, v)
+		}
+	}
+	return d.confirm(anomaly, v, acked, out, last)
+}
+
+// confirm sees whether an element went the way that an anomaly says, given how many
+// of the operations that are to show it were acknowledged enqueues of it, how often
+// it came out of them, and the last of which it did.
+func (d *deliveries) confirm(anomaly string, v history.Value, acked, out int, last *claim.Op) error {
+	g := d.good(v)
+	shown := false
+	switch anomaly {
+	case "lost":
+		shown = !d.plain && acked == 1 && out == 0 && g.acked > len(g.out) && !d.excused()
+	case "aborted-dequeue":
+		shown = out > 0 && len(g.begun) == 0
+	case "premature-dequeue":
+		shown = out > 0 && len(g.begun) > 0 && d.tooEarly(*g, last.Res)
+	case "duplicated":
+		shown = (d.plain || d.exactly) && out > len(g.begun)
+	}
+	if !shown {
+		return fmt.Errorf("the operations do not show %q for %v, of which %d enqueues were ok and %d may have happened, and which came out %d times",
+			anomaly, v, g.acked, len(g.begun), len(g.out))
+	}
+	return nil
+}
+
+// unexpected confirms that an operation took out what nobody had tried to put in.
+func (d *deliveries) unexpected(o *claim.Op) error {
+	for _, v := range delivered(o) {
+		if g := d.good(v); !v.IsNil() && !g.tried {
+			return nil
+		}
+	}
+	return fmt.Errorf("an enqueue was invoked of every element that index %d took out", o.Invoke.Index)
+}

@@ -1,0 +1,278 @@
+package logs
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/verify/claim"
+)
+
+// Groups that share the keys of logs among them, and producers with epochs.
+
+// logTerm is a generation of a group or an epoch of a producer.
+type logTerm struct {
+	of     string
+	number int64 // unnumbered if it is not known
+}
+
+// logGrant says what a member of a group owns from now on.
+type logGrant struct {
+	logTerm
+	member string
+	keys   []string
+}
+
+// more reads what an operation records of groups and producers.
+func (l *logs) more(t *logOp, name string, v history.Value) error {
+	number := func(field string) int64 {
+		if n, ok := v.Get(field).Int(); ok {
+			return n
+		}
+		return unnumbered
+	}
+	switch name {
+	case "assigned", "revoked":
+		g := logGrant{logTerm: logTerm{claim.TextOf(v.Get("group")), number("generation")}, member: claim.TextOf(v.Get("member"))}
+		if g.member == "" {
+			g.member = "process " + t.Invoke.Process.String()
+		}
+		for _, k := range v.Get("keys").Elems() {
+			if name == "assigned" {
+				g.keys = append(g.keys, l.key(k))
+			}
+		}
+		l.assigns = true
+		t.grants = append(t.grants, g)
+	case "commit":
+		for kv := v.Elems(); len(kv) > 0; kv = kv[2:] {
+			offset, ok := kv[1].Int()
+			if !ok {
+				return fmt.Errorf("%v is no offset", kv[1])
+			}
+			t.commits = append(t.commits, message{key: l.key(kv[0]), offset: offset})
+		}
+	case "init":
+		t.epoch = &logTerm{claim.TextOf(v.Get("id")), number("epoch")}
+		if t.epoch.number == unnumbered {
+			return fmt.Errorf("%v has no epoch", v)
+		}
+	default:
+		return fmt.Errorf("%q is no micro-operation of a log", name)
+	}
+	return nil
+}
+
+// compact: of messages with the same record key only the last has to stay, unless it
+// is a tombstone, whose value is nil.
+func (k *logKey) compact() {
+	latest := map[string]int{}
+	for _, v := range k.values {
+		if v.places > 0 {
+			at := claim.Identity(v.record.Get("key"))
+			latest[at] = max(latest[at], v.last)
+		}
+	}
+	for _, v := range k.values {
+		if v.record.Kind() == history.KindMap {
+			v.gone = v.record.Get("value").IsNil() || v.places > 0 && v.last < latest[claim.Identity(v.record.Get("key"))]
+		}
+	}
+	for place, offset := range k.offsets {
+		k.stays[place+1] = k.stays[place]
+		if slices.ContainsFunc(k.at[offset], func(s shown) bool { return !k.values[s.value].gone }) {
+			k.stays[place+1]++
+		}
+	}
+}
+
+// groups: see the rules of each.
+func (l *logs) groups() {
+	l.exclusive()
+	l.fenced()
+	l.processed()
+}
+
+// tenure is the time in which a member certainly believed that a key was its own:
+// from the end of the call that told it to the last call that it began without being
+// told anything else, or without crashing.
+type tenure struct {
+	logGrant
+	start, end int
+}
+
+// exclusive: a double-assignment is one key with two members in one generation, or,
+// if the generation of one of them is not known, at one time.
+func (l *logs) exclusive() {
+	owned := map[[2]string][]*tenure{} // by group and key
+	open := map[history.Process][]*tenure{}
+	for _, t := range l.ops {
+		p := t.Invoke.Process
+		for _, n := range open[p] {
+			n.end = t.Inv
+		}
+		if len(t.grants) > 0 || t.Type() == history.Info || t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
+			open[p] = nil
+		}
+		if len(t.grants) == 0 || !t.Happened() {
+			continue
+		}
+		g := t.grants[len(t.grants)-1]
+		for _, k := range g.keys {
+			n := &tenure{logGrant: g, start: t.Res}
+			open[p] = append(open[p], n)
+			owned[[2]string{g.of, k}] = append(owned[[2]string{g.of, k}], n)
+		}
+	}
+	for at, list := range owned {
+		if doubled(list) {
+			l.Note("double-assignment", at[1])
+		}
+	}
+}
+
+// doubled reports whether two members own one key. Of the tenures before, it is
+// enough to remember for each member the one that ends last.
+func doubled(list []*tenure) bool {
+	slices.SortStableFunc(list, func(a, b *tenure) int { return cmp.Compare(a.start, b.start) })
+	in := map[int64]string{}    // by generation, a member
+	ends := map[string][2]int{} // by member, with and without a generation
+	for _, n := range list {
+		has := 0
+		if n.number == unnumbered {
+			has = 1
+		} else if other, ok := in[n.number]; ok && other != n.member {
+			return true
+		}
+		in[n.number] = n.member
+		for other, end := range ends {
+			if other != n.member && (end[1] > n.start || has == 1 && end[0] > n.start) {
+				return true
+			}
+		}
+		end := ends[n.member]
+		end[has] = max(end[has], n.end)
+		ends[n.member] = end
+	}
+	return false
+}
+
+// fenced: a zombie-write took effect, although a call that gave its producer a newer
+// epoch had ended before it began; a zombie-commit likewise with the generation.
+func (l *logs) fenced() {
+	type begin struct {
+		at     int
+		number int64
+	}
+	begun := map[logTerm][]begin{} // by name, with the number 0 for groups and 1 for producers
+	ends := slices.Clone(l.ops)
+	slices.SortFunc(ends, func(a, b *logOp) int { return cmp.Compare(a.Res, b.Res) })
+	add := func(t *logOp, kind int64, term logTerm) {
+		at := logTerm{term.of, kind}
+		if list := begun[at]; term.number != unnumbered && (len(list) == 0 || list[len(list)-1].number < term.number) {
+			begun[at] = append(list, begin{t.Res, term.number})
+		}
+	}
+	for _, t := range ends {
+		if !t.Happened() {
+			continue
+		}
+		for _, g := range t.grants {
+			add(t, 0, g.logTerm)
+		}
+		if t.epoch != nil {
+			add(t, 1, *t.epoch)
+		}
+	}
+	late := func(t *logOp, kind int64, term *logTerm) bool {
+		if term == nil || term.number == unnumbered {
+			return false
+		}
+		list := begun[logTerm{term.of, kind}]
+		i := sort.Search(len(list), func(i int) bool { return list[i].at > t.Inv })
+		return i > 0 && list[i-1].number > term.number
+	}
+	member, producer := map[history.Process]*logTerm{}, map[history.Process]*logTerm{}
+	for _, t := range l.ops {
+		p := t.Invoke.Process
+		if n := len(t.grants); n > 0 && t.Happened() {
+			member[p] = &t.grants[n-1].logTerm
+		}
+		if t.epoch != nil && t.Happened() {
+			producer[p] = t.epoch
+		}
+		if t.effect && len(t.sends) > 0 && late(t, 1, producer[p]) {
+			l.Note("zombie-write", t.sends[0].key)
+		}
+		if t.Happened() && len(t.commits) > 0 && late(t, 0, member[p]) {
+			l.Note("zombie-commit", t.commits[0].key)
+		}
+	}
+}
+
+// processed: a commit-ahead is of an offset above a message that no poll of the group
+// returned that had begun before the commit ended; messages before the first poll of
+// the group do not count.
+func (l *logs) processed() {
+	type share struct{ group, key string }
+	type progress struct {
+		since *logOp
+		base  int
+		polls map[int]int // by place, when the first poll of it began
+	}
+	all := map[share]*progress{}
+	groups := make([]string, len(l.ops))
+	in := map[history.Process]string{}
+	for i, t := range l.ops {
+		if n := len(t.grants); n > 0 && t.Happened() {
+			in[t.Invoke.Process] = t.grants[n-1].of
+		}
+		groups[i] = in[t.Invoke.Process]
+		for _, m := range t.polls {
+			place, _ := l.places(m)
+			if place < 0 || !t.Happened() {
+				continue
+			}
+			g := all[share{groups[i], m.key}]
+			if g == nil {
+				g = &progress{since: t, base: place, polls: map[int]int{}}
+				all[share{groups[i], m.key}] = g
+			}
+			if g.since == t {
+				g.base = min(g.base, place)
+			}
+			if _, ok := g.polls[place]; !ok {
+				g.polls[place] = t.Inv
+			}
+		}
+	}
+	latest := map[*progress][]int{} // by place from the base, by when all up to it had been polled
+	for i, t := range l.ops {
+		for _, c := range t.commits {
+			g, k := all[share{groups[i], c.key}], l.keys[c.key]
+			if g == nil || !t.Happened() {
+				continue
+			}
+			if latest[g] == nil {
+				by := -1
+				for place := g.base; place < len(k.offsets); place++ {
+					at, ok := g.polls[place]
+					if !ok {
+						at = math.MaxInt
+					}
+					if k.stays[place+1] > k.stays[place] {
+						by = max(by, at)
+					}
+					latest[g] = append(latest[g], by)
+				}
+			}
+			n := sort.Search(len(latest[g]), func(n int) bool { return latest[g][n] > t.Res })
+			if n < len(latest[g]) && k.offsets[g.base+n] < c.offset {
+				l.Note("commit-ahead", c.key)
+			}
+		}
+	}
+}
