@@ -310,7 +310,7 @@ func confirm(t testing.TB, h *history.History, r checkers.Result) {
 	refused := func(what string, c checkers.Claim) {
 		t.Helper()
 		raw, _ := json.Marshal(c)
-		if _, err := verify.VerifyClaim(h, raw); err == nil {
+		if _, err := verify.Claim(h, raw); err == nil {
 			t.Fatalf("%s was confirmed: %s\n%v", what, raw, h.Ops)
 		}
 	}

@@ -26,7 +26,7 @@ func confirm(t testing.TB, h *history.History, r Report) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(h, raw); err != nil {
+	if _, err := verify.Claim(h, raw); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, raw, show(h))
 	}
 }
@@ -135,7 +135,7 @@ func TestInitial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := verify.VerifyClaim(h, raw); err != nil {
+		if _, err := verify.Claim(h, raw); err != nil {
 			t.Fatalf("%v\n%s\n%s", err, raw, show(h))
 		}
 	}

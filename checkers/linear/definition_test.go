@@ -101,7 +101,7 @@ func proven(t *testing.T, h *history.History, r checkers.Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(h, raw); err != nil {
+	if _, err := verify.Claim(h, raw); err != nil {
 		t.Fatalf("%v\n%s\n%s%+v", err, raw, show(h), r.Anomalies)
 	}
 }

@@ -104,7 +104,7 @@ func BenchmarkVerify(b *testing.B) {
 			raw := claim(b, session.New(session.Options{Guarantee: g}).Check(b.Context(), h))
 			b.ReportMetric(float64(len(raw))/1e6, "MB")
 			for b.Loop() {
-				if _, err := verify.VerifyClaim(h, raw); err != nil {
+				if _, err := verify.Claim(h, raw); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -384,7 +384,7 @@ func judge(t testing.TB, h *history.History, opts session.Options) checkers.Resu
 		return r
 	}
 	if raw := claim(t, r); raw != nil {
-		if _, err := verify.VerifyClaim(h, raw); err != nil {
+		if _, err := verify.Claim(h, raw); err != nil {
 			t.Fatalf("%v of %v\n%s\n%v\n%v\n%v", r.Verdict, opts, raw, err, r.Anomalies, h.Ops)
 		}
 	}

@@ -220,7 +220,7 @@ func tamper(t *testing.T, valid, bad *history.History, g session.Guarantee, name
 
 func refused(t *testing.T, h *history.History, raw, what string) {
 	t.Helper()
-	if _, err := verify.VerifyClaim(h, []byte(raw)); err == nil {
+	if _, err := verify.Claim(h, []byte(raw)); err == nil {
 		t.Fatalf("confirmed: %s\n%s\n%v", what, raw, h.Ops)
 	}
 }
@@ -285,7 +285,7 @@ func allOrders(t *testing.T, h *history.History, ops []tiny, g session.Guarantee
 		refused(t, h, string(claims(map[string]any{"order": order})), "an order of an invalid history")
 		for p, s := range sessions {
 			views := []view{{s, order}}
-			_, err := verify.VerifyClaim(h, claims(map[string]any{"views": views}))
+			_, err := verify.Claim(h, claims(map[string]any{"views": views}))
 			if err == nil || strings.Contains(err.Error(), "there is no order of the session") {
 				good[p] = view{s, order}
 			}

@@ -80,7 +80,7 @@ func confirmed(t testing.TB, h *history.History, opts Options) checkers.Verdict 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(h, raw); err != nil {
+	if _, err := verify.Claim(h, raw); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, raw, show(h))
 	}
 	return result.Verdict

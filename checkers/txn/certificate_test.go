@@ -30,7 +30,7 @@ func refused(t *testing.T, h *history.History, c checkers.Claim, why string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(h, raw); err == nil {
+	if _, err := verify.Claim(h, raw); err == nil {
 		t.Fatalf("%s, but it was confirmed: %s\n%s", why, raw, show(h))
 	}
 }

@@ -201,7 +201,7 @@ func confirmProof(t testing.TB, h *history.History, opts Options, p proof) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(h, raw); err != nil {
+	if _, err := verify.Claim(h, raw); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, raw, show(h))
 	}
 }

@@ -334,7 +334,7 @@ func certified(t testing.TB, h *history.History, r checkers.Result) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(h, raw); err != nil {
+	if _, err := verify.Claim(h, raw); err != nil {
 		t.Fatalf("%v\n%s\n%v\n%s", err, raw, r.Anomalies, show(h))
 	}
 	return true

@@ -97,7 +97,7 @@ func Verify(h *history.History, certificate []byte) ([]Confirmed, error) {
 	}
 	var all []Confirmed
 	for i, raw := range c.Claims {
-		confirmed, err := VerifyClaim(h, raw)
+		confirmed, err := Claim(h, raw)
 		if err != nil {
 			return nil, fmt.Errorf("claim %d (%s): %w", i+1, confirmed.Definition, err)
 		}
@@ -106,8 +106,8 @@ func Verify(h *history.History, certificate []byte) ([]Confirmed, error) {
 	return all, nil
 }
 
-// VerifyClaim confirms one claim about h, given as JSON.
-func VerifyClaim(h *history.History, raw []byte) (Confirmed, error) {
+// Claim confirms one claim about h, given as JSON.
+func Claim(h *history.History, raw []byte) (Confirmed, error) {
 	c, err := definitions.Confirm(h, raw)
 	return Confirmed{c.Definition, c.Parameters, c.Verdict}, err
 }

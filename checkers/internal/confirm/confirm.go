@@ -67,7 +67,7 @@ func Checked(t testing.TB, c checkers.Checker) checkers.Checker {
 func verified(h *history.History, claim checkers.Claim) error {
 	raw, err := json.Marshal(claim)
 	if err == nil {
-		_, err = verify.VerifyClaim(h, raw)
+		_, err = verify.Claim(h, raw)
 	}
 	return err
 }

@@ -253,7 +253,7 @@ func Confirm(t testing.TB, model string, ops []fifo.Op, r fifo.Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(Recorded(ops), raw); err != nil {
+	if _, err := verify.Claim(Recorded(ops), raw); err != nil {
 		t.Fatalf("%v\n%s\n%+v", err, raw, ops)
 	}
 }

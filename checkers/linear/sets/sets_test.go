@@ -205,7 +205,7 @@ func confirm(t testing.TB, ops []sets.Op, r sets.Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyClaim(recorded(ops), raw); err != nil {
+	if _, err := verify.Claim(recorded(ops), raw); err != nil {
 		t.Fatalf("%v\n%s\n%+v", err, raw, ops)
 	}
 }

@@ -162,7 +162,7 @@ func TestWrongClaims(t *testing.T) {
 		}
 		ok := explains(h, level)
 		rec = recorded(h)
-		if _, err := verify.VerifyClaim(rec, raw); err == nil && ok != (r.Verdict == checkers.OK) {
+		if _, err := verify.Claim(rec, raw); err == nil && ok != (r.Verdict == checkers.OK) {
 			t.Fatalf("%v: confirmed, but ok is %v\n%s\n%s", level, ok, show(h), raw)
 		} else if err != nil {
 			stat[0]++
@@ -201,7 +201,7 @@ func fabricated(t *testing.T, rng *rand.Rand, h *History, level Level) {
 	}
 	rec := recorded(h)
 	raw := claimed(t, h, rec, level, Result{Verdict: checkers.Invalid, Proof: p})
-	if _, err := verify.VerifyClaim(rec, raw); err == nil {
+	if _, err := verify.Claim(rec, raw); err == nil {
 		t.Fatalf("%v: confirmed\n%s\n%s", level, show(h), raw)
 	}
 }
@@ -263,7 +263,7 @@ func TestCorruptedProofs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := verify.VerifyClaim(rec, raw); err == nil {
+		if _, err := verify.Claim(rec, raw); err == nil {
 			t.Errorf("corrupted in way %d, and confirmed: %s\n%s", how, raw, show(h))
 		}
 		refused++

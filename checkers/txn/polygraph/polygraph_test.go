@@ -75,7 +75,7 @@ func verified(t testing.TB, h *History, level Level, r Result) {
 	t.Helper()
 	rec := recorded(h)
 	raw := claimed(t, h, rec, level, r)
-	if _, err := verify.VerifyClaim(rec, raw); err != nil {
+	if _, err := verify.Claim(rec, raw); err != nil {
 		t.Fatalf("%v %v: %v\n%s\n%s", level, r.Verdict, err, show(h), raw)
 	}
 }

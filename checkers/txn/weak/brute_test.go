@@ -180,12 +180,12 @@ func last(steps []access, key int) (value int) {
 
 // orderable tries all orders: it puts first whatever may be first.
 func orderable(before [][]bool, left []bool, depth int) bool {
-	any := false
+	some := false
 	for i := range left {
 		if !left[i] {
 			continue
 		}
-		any = true
+		some = true
 		first := true
 		for k := range left {
 			first = first && !(left[k] && before[k][i])
@@ -200,7 +200,7 @@ func orderable(before [][]bool, left []bool, depth int) bool {
 			return true
 		}
 	}
-	return !any
+	return !some
 }
 
 // judge checks a history and confirms the certificate.
@@ -211,7 +211,7 @@ func judge(t testing.TB, h *history.History, opts weak.Options) checkers.Result 
 		return r
 	}
 	if raw := claim(t, r); raw != nil {
-		if _, err := verify.VerifyClaim(h, raw); err != nil {
+		if _, err := verify.Claim(h, raw); err != nil {
 			t.Fatalf("%v of %v\n%s\n%v\n%v", r.Verdict, opts, raw, err, h.Ops)
 		}
 	}

@@ -180,7 +180,7 @@ func TestCorruptCertificates(t *testing.T) {
 
 func refused(t *testing.T, h *history.History, raw, what string) {
 	t.Helper()
-	if _, err := verify.VerifyClaim(h, []byte(raw)); err == nil {
+	if _, err := verify.Claim(h, []byte(raw)); err == nil {
 		t.Fatalf("confirmed: %s\n%s", what, raw)
 	}
 }

@@ -119,14 +119,14 @@ func TestFindings(t *testing.T) {
 	}
 	for _, f := range findings {
 		h := sketch(t, f.history)
-		if _, err := verify.VerifyClaim(h, claims(f.definition, f.parameters, "invalid", f.anomaly, f.ops)); err != nil {
+		if _, err := verify.Claim(h, claims(f.definition, f.parameters, "invalid", f.anomaly, f.ops)); err != nil {
 			t.Errorf("%+v: %v", f, err)
 			continue
 		}
 		refuse := func(verdict, parameters, anomaly string, ops []int) {
 			t.Helper()
 			claim := claims(f.definition, parameters, verdict, anomaly, ops)
-			if _, err := verify.VerifyClaim(h, claim); err == nil {
+			if _, err := verify.Claim(h, claim); err == nil {
 				t.Errorf("%s: %s was confirmed", f.history, claim)
 			}
 		}
@@ -187,10 +187,10 @@ func TestNothingWrong(t *testing.T) {
 		{"causal-writes", "", "lost-causal-write", []int{0, 2}, "0 invoke delete nil; 0 ok delete nil; 1 invoke! read nil; 1 ok! read nil"},
 	} {
 		h := sketch(t, f.history)
-		if _, err := verify.VerifyClaim(h, claims(f.definition, f.parameters, "ok", "", nil)); err != nil {
+		if _, err := verify.Claim(h, claims(f.definition, f.parameters, "ok", "", nil)); err != nil {
 			t.Errorf("%+v: %v", f, err)
 		}
-		if _, err := verify.VerifyClaim(h, claims(f.definition, f.parameters, "invalid", f.anomaly, f.ops)); err == nil {
+		if _, err := verify.Claim(h, claims(f.definition, f.parameters, "invalid", f.anomaly, f.ops)); err == nil {
 			t.Errorf("%+v was confirmed", f)
 		}
 	}
@@ -216,7 +216,7 @@ func TestNothingToJudge(t *testing.T) {
 		"monotonic":      {"0 invoke add 1; 0 ok add 1", "0 invoke read nil; 0 ok read 1", "0 invoke read nil; 0 ok read [{:sts 1}]"},
 	} {
 		for _, text := range histories {
-			if _, err := verify.VerifyClaim(sketch(t, text), claims(definition, "", "ok", "", nil)); err == nil {
+			if _, err := verify.Claim(sketch(t, text), claims(definition, "", "ok", "", nil)); err == nil {
 				t.Errorf("%s: %s is ok?", definition, text)
 			}
 		}

@@ -97,7 +97,7 @@ func TestSessionClaims(t *testing.T) {
 		{fine, "linearizable", "ok", `{"order":[0,4,2,6]}`, false},
 	} {
 		raw := fmt.Sprintf(`{"definition":"sessions","parameters":{"guarantee":%q,"versions":"hidden"},"verdict":%q,"evidence":%s}`, c.guarantee, c.verdict, c.evidence)
-		if _, err := verify.VerifyClaim(c.h, []byte(raw)); (err == nil) != c.ok {
+		if _, err := verify.Claim(c.h, []byte(raw)); (err == nil) != c.ok {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
@@ -110,11 +110,11 @@ func TestSessionVersions(t *testing.T) {
 	seen := `{"session":4,"forced":[{"from":0,"to":2,"path":[0,4,6]}],"cycle":[2,0]}`
 	for versions, ok := range map[string]bool{"increasing": true, "hidden": false} {
 		raw := fmt.Sprintf(`{"definition":"sessions","parameters":{"guarantee":"monotonic-reads","versions":%q},"verdict":"invalid","evidence":%s}`, versions, seen)
-		if _, err := verify.VerifyClaim(h, []byte(raw)); (err == nil) != ok {
+		if _, err := verify.Claim(h, []byte(raw)); (err == nil) != ok {
 			t.Errorf("%s: %v", raw, err)
 		}
 		raw = fmt.Sprintf(`{"definition":"sessions","parameters":{"guarantee":"monotonic-reads","versions":%q},"verdict":"ok","evidence":{"order":[0,2]}}`, versions)
-		if _, err := verify.VerifyClaim(h, []byte(raw)); (err == nil) == ok {
+		if _, err := verify.Claim(h, []byte(raw)); (err == nil) == ok {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestWeakIsolationClaims(t *testing.T) {
 		{"serializable", "ok", `{"order":[0,2,4,6]}`, false},
 	} {
 		raw := fmt.Sprintf(`{"definition":"weak-isolation","parameters":{"level":%q,"workload":"rw-register"},"verdict":%q,"evidence":%s}`, c.level, c.verdict, c.evidence)
-		if _, err := verify.VerifyClaim(stale, []byte(raw)); (err == nil) != c.ok {
+		if _, err := verify.Claim(stale, []byte(raw)); (err == nil) != c.ok {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}

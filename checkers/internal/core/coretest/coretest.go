@@ -36,7 +36,7 @@ func try(t testing.TB, h *history.History, claim checkers.Claim) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = verify.VerifyClaim(h, raw)
+	_, err = verify.Claim(h, raw)
 	return err
 }
 
