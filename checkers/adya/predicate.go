@@ -137,7 +137,7 @@ func checkPredicate(ctx context.Context, h *history.History) (PredicateReport, e
 		if c.Type() != history.OK {
 			continue
 		}
-		if ctx.Err() != nil {
+		if context.Cause(ctx) != nil {
 			return u.PredicateReport, fmt.Errorf("stopped: %w", context.Cause(ctx))
 		}
 		u.reads(c)

@@ -137,8 +137,8 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	j := newJudge(calls, opts)
 	reads := byCompletion(calls)
 	for i, c := range reads {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return j.Report, fmt.Errorf("stopped after %d of %d reads, with %d errors: %w", i, len(reads), j.ErrorCount, ctx.Err())
+		if i%1024 == 0 && context.Cause(ctx) != nil {
+			return j.Report, fmt.Errorf("stopped after %d of %d reads, with %d errors: %w", i, len(reads), j.ErrorCount, context.Cause(ctx))
 		}
 		if err := j.read(c); err != nil {
 			return j.Report, err

@@ -153,8 +153,8 @@ func Check(ctx context.Context, h *history.History) (*Report, error) {
 	var keys intern.Table
 	var jobs []*job
 	for i, c := range calls {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
+		if i%1024 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), context.Cause(ctx))
 		}
 		if f := c.Invoke.F; f != "input" && f != "output" && f != "watermark" {
 			continue
@@ -178,8 +178,8 @@ func Check(ctx context.Context, h *history.History) (*Report, error) {
 
 func (j *job) judge(ctx context.Context) error {
 	for i := range j.outputs {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d outputs: %w; broken so far: %v", i, len(j.outputs), ctx.Err(), j.report.book.Counts())
+		if context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d outputs: %w; broken so far: %v", i, len(j.outputs), context.Cause(ctx), j.report.book.Counts())
 		}
 		j.alone(&j.outputs[i])
 	}

@@ -55,8 +55,8 @@ func newGraph(ctx context.Context, calls []history.Call) (*graph, error) {
 	g.values.ID(history.Nil)
 	last := make(map[history.Process]int32)
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), context.Cause(ctx))
 		}
 		n, ok := g.decode(c)
 		if !ok {

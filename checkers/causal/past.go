@@ -71,8 +71,8 @@ func (g *graph) sort() {
 // needs more than two rounds.
 func (g *graph) spread(ctx context.Context, take func(i int32) bool) error {
 	for changed := true; changed; {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if context.Cause(ctx) != nil {
+			return context.Cause(ctx)
 		}
 		changed = false
 		for _, i := range g.order {

@@ -99,8 +99,8 @@ func Check(ctx context.Context, h *history.History) (Report, error) {
 	var sets []*set
 	clock := checkers.ClockOf(calls)
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return r, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return r, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), context.Cause(ctx))
 		}
 		k := keys.ID(c.Invoke.Key)
 		if int(k) == len(sets) {
@@ -165,8 +165,8 @@ func (s *set) judge(ctx context.Context, r *Report) error {
 	}
 	slices.SortFunc(s.acked, func(a, b int32) int { return s.values[a].ack.Index - s.values[b].ack.Index })
 	for n, c := range s.reads {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d reads, with %d errors: %w", n, len(s.reads), r.ErrorCount, ctx.Err())
+		if context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d reads, with %d errors: %w", n, len(s.reads), r.ErrorCount, context.Cause(ctx))
 		}
 		r.Reads++
 		s.read(r, n+1, c)

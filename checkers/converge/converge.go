@@ -62,8 +62,8 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	if err != nil {
 		return r, err
 	}
-	if ctx.Err() != nil {
-		return r, fmt.Errorf("stopped before anything was compared: %w", ctx.Err())
+	if context.Cause(ctx) != nil {
+		return r, fmt.Errorf("stopped before anything was compared: %w", context.Cause(ctx))
 	}
 	for i := len(h.Ops) - 1; i >= 0; i-- {
 		if op := &h.Ops[i]; op.Process == history.Nemesis && op.F == history.FReplicas {
@@ -148,8 +148,8 @@ func (r *Report) reads(ctx context.Context, calls []history.Call, opts Options) 
 		finals[k] = append(finals[k], c)
 	}
 	for k, reads := range finals {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d keys, of which %d diverge: %w", k, len(finals), r.Divergent, ctx.Err())
+		if context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d keys, of which %d diverge: %w", k, len(finals), r.Divergent, context.Cause(ctx))
 		}
 		r.key(keys.Value(int32(k)), lastOfEachNode(reads), opts)
 	}

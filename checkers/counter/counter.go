@@ -140,8 +140,8 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	var keys intern.Table
 	events := timeline.Of(calls)
 	for i, e := range events {
-		if i%4096 == 0 && ctx.Err() != nil || calls[e.Call].Invoke.Final && ctx.Err() != nil {
-			return j.Report, fmt.Errorf("stopped after %d of %d events, with %d reads out of bounds: %w", i, len(events), j.ErrorCount, ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil || calls[e.Call].Invoke.Final && context.Cause(ctx) != nil {
+			return j.Report, fmt.Errorf("stopped after %d of %d events, with %d reads out of bounds: %w", i, len(events), j.ErrorCount, context.Cause(ctx))
 		}
 		k := keys.ID(calls[e.Call].Invoke.Key)
 		if int(k) == len(j.counters) {

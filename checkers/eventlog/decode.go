@@ -141,7 +141,7 @@ func (j *judge) micro(t *txn) error {
 
 // stop returns an error if the time is over. It looks from time to time.
 func (j *judge) stop(i int) error {
-	if i%1024 != 0 || j.ctx.Err() == nil {
+	if i%1024 != 0 || context.Cause(j.ctx) == nil {
 		return nil
 	}
 	return fmt.Errorf("stopped: %w", context.Cause(j.ctx))

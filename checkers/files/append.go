@@ -117,8 +117,8 @@ func CheckAppend(ctx context.Context, h *history.History, opts AppendOptions) (*
 	var keys intern.Table
 	var streams []*stream
 	for i, c := range calls {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
+		if i%1024 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), context.Cause(ctx))
 		}
 		if f := c.Invoke.F; f != "append" && f != "sync" && f != "read" {
 			continue
@@ -133,7 +133,7 @@ func CheckAppend(ctx context.Context, h *history.History, opts AppendOptions) (*
 	}
 	r.Files = len(streams)
 	for _, f := range streams {
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return nil, fmt.Errorf("stopped before all files were judged: %w; broken so far: %v", err, r.book.Counts())
 		}
 		f.judge(opts)

@@ -163,8 +163,8 @@ func Check(ctx context.Context, h *history.History) (*Report, error) {
 	var contents []*content
 	names := &namespace{scribe: s}
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), context.Cause(ctx))
 		}
 		if f := c.Invoke.F; f != "write" && f != "read" {
 			if err := names.call(c, r); err != nil {
@@ -182,7 +182,7 @@ func Check(ctx context.Context, h *history.History) (*Report, error) {
 	}
 	r.Files = len(contents)
 	for _, c := range contents {
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return nil, fmt.Errorf("stopped before all files were judged: %w; broken so far: %v", err, r.book.Counts())
 		}
 		c.judge()

@@ -23,8 +23,8 @@ func (n *namespace) judge(ctx context.Context) error {
 	n.uses()
 	n.gather()
 	for i := range n.lists {
-		if i%256 == 0 && ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d lists: %w; broken so far: %v", i, len(n.lists), ctx.Err(), n.book.Counts())
+		if i%256 == 0 && context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d lists: %w; broken so far: %v", i, len(n.lists), context.Cause(ctx), n.book.Counts())
 		}
 		n.check(&n.lists[i])
 	}

@@ -167,15 +167,15 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 		j.times = append(j.times, h.Ops[i].Time)
 	}
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), context.Cause(ctx))
 		}
 		if err := j.call(c); err != nil {
 			return nil, fmt.Errorf("index %d: %w; see what the client records", c.Invoke.Index, err)
 		}
 	}
 	for i := range j.things {
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return nil, fmt.Errorf("stopped before all locks were judged: %w; broken so far: %v", err, j.report.book.Counts())
 		}
 		j.overlaps(&j.things[i])

@@ -96,8 +96,8 @@ func (l *ledger) stopped(err error) error {
 // decode reads the calls.
 func (l *ledger) decode(calls []history.Call) error {
 	for i, c := range calls {
-		if i%4096 == 0 && l.ctx.Err() != nil {
-			return l.stopped(l.ctx.Err())
+		if i%4096 == 0 && context.Cause(l.ctx) != nil {
+			return l.stopped(context.Cause(l.ctx))
 		}
 		if err := l.call(c); err != nil {
 			at := c.Invoke.Index

@@ -219,7 +219,7 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 		if err := step(); err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return nil, l.stopped(err)
 		}
 	}

@@ -105,8 +105,8 @@ func notarise(ctx context.Context, h *history.History) (*notary, error) {
 	}
 	n := &notary{clock: checkers.ClockOf(calls)}
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), context.Cause(ctx))
 		}
 		if err := n.call(c); err != nil {
 			return nil, fmt.Errorf("index %d: %w; see what the client records", c.Invoke.Index, err)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/ordeal-dev/ordeal/checkers/internal/rules"
@@ -56,8 +57,8 @@ func (l *ledger) replay() error {
 	k := &books{ledger: l, balance: make([]int64, l.accounts.Len()), nonces: map[nonce]place{}, names: map[int32]int32{}}
 	const leave = -2 // marks a block that was done already
 	for steps := 0; len(todo) > 0; steps++ {
-		if steps%4096 == 0 && l.ctx.Err() != nil {
-			return l.stopped(l.ctx.Err())
+		if steps%4096 == 0 && context.Cause(l.ctx) != nil {
+			return l.stopped(context.Cause(l.ctx))
 		}
 		top := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]

@@ -319,7 +319,7 @@ func parallel(workers, n int, do func(int)) {
 
 // judge judges the calls on one key.
 func judge(calls []history.Call, opts Options, b *budget) KeyReport {
-	if err := b.ctx.Err(); err != nil {
+	if err := context.Cause(b.ctx); err != nil {
 		return KeyReport{Verdict: checkers.Unknown, Reason: "stopped before it was judged: " + err.Error()}
 	}
 	if opts.Model.isRegister(calls) {

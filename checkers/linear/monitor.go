@@ -65,8 +65,8 @@ func (k *KeyReport) monitor(p *problem, b *budget) bool {
 	}
 	_, f, err := m.monitor(b.ctx, p)
 	switch {
-	case b.ctx.Err() != nil:
-		k.Verdict, k.Reason = checkers.Unknown, "stopped before it was judged: "+b.ctx.Err().Error()
+	case context.Cause(b.ctx) != nil:
+		k.Verdict, k.Reason = checkers.Unknown, "stopped before it was judged: "+context.Cause(b.ctx).Error()
 		return true
 	case err != nil:
 		return false

@@ -55,7 +55,7 @@ func (p *problem) porcupineModel(b *budget) porcupine.Model {
 		StepContext: func(ctx context.Context, state, input, _ any) (bool, any) {
 			// Refusing every step brings the search to its end: it goes back
 			// through what it had and finds nothing more to try.
-			if steps++; steps%lookEvery == 0 && b.look() || b.spent.Load() != nil || ctx.Err() != nil {
+			if steps++; steps%lookEvery == 0 && b.look() || b.spent.Load() != nil || context.Cause(ctx) != nil {
 				return false, state
 			}
 			x := input.(*act)

@@ -35,7 +35,7 @@ func (b *budget) stop() { b.cancel() }
 // has ended.
 func (b *budget) look() bool {
 	switch {
-	case b.ctx.Err() != nil:
+	case context.Cause(b.ctx) != nil:
 		b.exhaust("was stopped: " + context.Cause(b.ctx).Error())
 	case time.Now().After(b.deadline):
 		b.exhaust(fmt.Sprintf("ran out of its time of %v", b.timeout))

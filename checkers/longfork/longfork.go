@@ -119,8 +119,8 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	}
 	for n, step := range steps {
 		for i := range calls {
-			if i%4096 == 0 && ctx.Err() != nil {
-				return j.Report, fmt.Errorf("stopped after %d of %d transactions, in pass %d of 2: %w", i, len(calls), n+1, ctx.Err())
+			if i%4096 == 0 && context.Cause(ctx) != nil {
+				return j.Report, fmt.Errorf("stopped after %d of %d transactions, in pass %d of 2: %w", i, len(calls), n+1, context.Cause(ctx))
 			}
 			if err := step(i); err != nil {
 				return j.Report, err
@@ -132,8 +132,8 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 			return j.Report, err
 		}
 	}
-	if ctx.Err() != nil {
-		return j.Report, fmt.Errorf("stopped after %d reads, before they were put in order: %w", j.Reads, ctx.Err())
+	if context.Cause(ctx) != nil {
+		return j.Report, fmt.Errorf("stopped after %d reads, before they were put in order: %w", j.Reads, context.Cause(ctx))
 	}
 	j.forks()
 	return j.Report, nil

@@ -163,8 +163,8 @@ func (j *judge) table(ctx context.Context, calls []history.Call) error {
 		j.realtime(calls)
 	}
 	for i, r := range j.reads {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d reads, with %d anomalies: %w", i, len(j.reads), len(j.Anomalies), ctx.Err())
+		if context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d reads, with %d anomalies: %w", i, len(j.reads), len(j.Anomalies), context.Cause(ctx))
 		}
 		j.read(r, i == len(j.reads)-1)
 	}
@@ -174,8 +174,8 @@ func (j *judge) table(ctx context.Context, calls []history.Call) error {
 // collect takes in the adds and the reads.
 func (j *judge) collect(ctx context.Context, calls []history.Call) error {
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), context.Cause(ctx))
 		}
 		switch {
 		case c.Invoke.F == "add":

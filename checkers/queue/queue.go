@@ -180,8 +180,8 @@ func gather(ctx context.Context, h *history.History) ([]*queue, error) {
 	var queues []*queue
 	clock := checkers.ClockOf(calls)
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after %d of %d operations: %w", i, len(calls), context.Cause(ctx))
 		}
 		k := keys.ID(c.Invoke.Key)
 		if int(k) == len(queues) {

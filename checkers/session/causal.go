@@ -103,7 +103,7 @@ func (s *study) overwrites(ctx context.Context, list []demand) []finding {
 	var found []finding
 	for _, d := range list {
 		s.report.Anomalies++
-		if len(found) == checkers.MaxAnomalies || len(found) > 0 && ctx.Err() != nil {
+		if len(found) == checkers.MaxAnomalies || len(found) > 0 && context.Cause(ctx) != nil {
 			continue
 		}
 		pr := proof{session: s.ops[d.read].session, rules: []step{{d, s.way(cause, d.from, d.read)}}}
@@ -148,7 +148,7 @@ func (s *study) loops(ctx context.Context, before func(int32, []int32) []int32, 
 	var found []finding
 	for _, component := range g.Components() {
 		s.report.Anomalies++
-		if len(found) == checkers.MaxAnomalies || len(found) > 0 && ctx.Err() != nil {
+		if len(found) == checkers.MaxAnomalies || len(found) > 0 && context.Cause(ctx) != nil {
 			continue
 		}
 		pr := proof{session: none, cycle: g.Cycle(component, func(int32) bool { return true })}

@@ -63,7 +63,7 @@ func (s *study) orders(ctx context.Context, g Guarantee) outcome {
 	o.need = make([][]demand, len(s.lines))
 	bound, total := make([]int32, len(s.lines)), 0
 	for p := range s.lines {
-		if ctx.Err() != nil {
+		if context.Cause(ctx) != nil {
 			return outcome{unknown: stopped(ctx, "sessions", p, len(s.lines))}
 		}
 		clear(bound)
@@ -78,7 +78,7 @@ func (s *study) orders(ctx context.Context, g Guarantee) outcome {
 	if found := o.circles(ctx, all); len(found) > 0 {
 		return outcome{found: found}
 	}
-	if ctx.Err() != nil {
+	if context.Cause(ctx) != nil {
 		return outcome{unknown: stopped(ctx, "sessions", 0, len(s.lines))}
 	}
 	return outcome{certify: func() (okEvidence, error) {
@@ -311,7 +311,7 @@ func (o *ordering) circles(ctx context.Context, all []demand) []finding {
 	var found []finding
 	note := func(p int32, need []demand, cycle []int32) {
 		o.report.Anomalies++
-		if len(found) < checkers.MaxAnomalies && (len(found) == 0 || ctx.Err() == nil) {
+		if len(found) < checkers.MaxAnomalies && (len(found) == 0 || context.Cause(ctx) == nil) {
 			found = append(found, o.finding(o.g.String(), o.shape(p, need, cycle)))
 		}
 	}
@@ -327,7 +327,7 @@ func (o *ordering) circles(ctx context.Context, all []demand) []finding {
 		return found
 	}
 	for p, need := range o.need {
-		if len(found) > 0 && ctx.Err() != nil {
+		if len(found) > 0 && context.Cause(ctx) != nil {
 			break
 		}
 		o.circlesOf(int32(p), need, components, of, note)

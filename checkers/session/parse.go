@@ -79,8 +79,8 @@ func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, 
 	s.report.Guarantee = opts.Guarantee
 	all := make([]access, len(calls))
 	for i := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after reading %d of %d operations: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after reading %d of %d operations: %w", i, len(calls), context.Cause(ctx))
 		}
 		var err error
 		if all[i], err = s.access(calls[i]); err == nil && all[i].write {

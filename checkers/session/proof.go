@@ -346,7 +346,7 @@ func (s *study) misreads() []finding {
 func (s *study) shrink(ctx context.Context, found []finding) {
 	const most = 64 // a larger proof is explained as it is
 	for i := range found {
-		for again := i == 0 || ctx.Err() == nil; again; {
+		for again := i == 0 || context.Cause(ctx) == nil; again; {
 			again = false
 			ops := found[i].anomaly.Ops
 			if len(ops) > most {

@@ -150,8 +150,8 @@ func (q *saturation) run(ctx context.Context) ([]int32, error) {
 		return nil, fmt.Errorf("the order of writes is not known, and %d operations in %d sessions are too many to find out about it: values that show it would help (versions)", len(q.ops), q.width)
 	}
 	for n := -1; n < len(q.need); {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped while looking for what reads make necessary, with %d orders found: %w", len(q.need), ctx.Err())
+		if context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped while looking for what reads make necessary, with %d orders found: %w", len(q.need), context.Cause(ctx))
 		}
 		q.table = incoming(int32(len(q.ops)), q.need)
 		order := q.order()
@@ -254,7 +254,7 @@ func (q *saturation) try(ctx context.Context) outcome {
 	switch order, found := t.search(nil); {
 	case found:
 		return q.serialized(order)
-	case t.left <= 0 || ctx.Err() != nil:
+	case t.left <= 0 || context.Cause(ctx) != nil:
 		return unknown
 	}
 	q.report.Anomalies++
@@ -287,7 +287,7 @@ func (t *trial) search(order []int32) ([]int32, bool) {
 	if len(order) == len(t.ops) {
 		return order, true
 	}
-	if state := t.state(); !t.seen[state] && t.left > 0 && t.ctx.Err() == nil {
+	if state := t.state(); !t.seen[state] && t.left > 0 && context.Cause(t.ctx) == nil {
 		t.seen[state] = true
 		t.left--
 		for _, v := range t.writable() {

@@ -49,14 +49,14 @@ func (s *study) judgeViews(ctx context.Context, memory bool) outcome {
 	}
 	var found []finding
 	for p := range s.lines {
-		if ctx.Err() != nil && len(found) == 0 {
+		if context.Cause(ctx) != nil && len(found) == 0 {
 			return outcome{unknown: stopped(ctx, "sessions", p, len(s.lines))}
 		}
 		x.session(int32(p))
 		s.report.Forced += len(x.need)
 		if bad, cycle := x.broken(); bad != nil || cycle != nil {
 			s.report.Anomalies++
-			if len(found) < checkers.MaxAnomalies && (len(found) == 0 || ctx.Err() == nil) {
+			if len(found) < checkers.MaxAnomalies && (len(found) == 0 || context.Cause(ctx) == nil) {
 				found = append(found, x.finding(int32(p), bad, cycle))
 			}
 		}

@@ -74,8 +74,8 @@ func (s *set) added(c history.Call) {
 func (s *set) judge(ctx context.Context, r *Report) error {
 	in := make([]int32, len(s.elements)) // the last read that had an element, from 1
 	for i := range s.reads {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped after %d of %d reads: %w", i, len(s.reads), ctx.Err())
+		if context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped after %d of %d reads: %w", i, len(s.reads), context.Cause(ctx))
 		}
 		rd := &s.reads[i]
 		r.Reads++
@@ -173,8 +173,8 @@ func (s *set) backwards(ctx context.Context, counts func(*read) bool, found func
 		left[id] = int32(id)
 	}
 	for i, rd := range slices.Backward(s.reads) {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped with %d of %d reads to go: %w", i+1, len(s.reads), ctx.Err())
+		if context.Cause(ctx) != nil {
+			return fmt.Errorf("stopped with %d of %d reads to go: %w", i+1, len(s.reads), context.Cause(ctx))
 		}
 		if !counts(&rd) {
 			continue

@@ -91,7 +91,7 @@ func measure(ctx context.Context, h *history.History, windows []history.Window, 
 
 // stop returns an error if the time is over. It looks from time to time.
 func (m *measurement) stop(i int) error {
-	if i%4096 != 0 || m.ctx.Err() == nil {
+	if i%4096 != 0 || context.Cause(m.ctx) == nil {
 		return nil
 	}
 	return fmt.Errorf("stopped: %w", context.Cause(m.ctx))

@@ -153,7 +153,7 @@ func (j *judge) note(name, key, why string, ops ...int) {
 }
 
 func (j *judge) stop(i int) error {
-	if i%1024 != 0 || j.ctx.Err() == nil {
+	if i%1024 != 0 || context.Cause(j.ctx) == nil {
 		return nil
 	}
 	return fmt.Errorf("stopped: %w", context.Cause(j.ctx))

@@ -87,7 +87,7 @@ type study struct {
 }
 
 // errLate is why a history is unknown that was not read to its end.
-var errLate = errors.New("stopped before all transactions were read: there was no time left")
+var errLate = errors.New("stopped before all transactions were read")
 
 // pace is how many steps of a long loop are made before it looks at the time.
 const pace = 1 << 12

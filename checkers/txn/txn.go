@@ -74,6 +74,7 @@ package txn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -245,8 +246,10 @@ func check(ctx context.Context, h *history.History, opts Options, forbidden leve
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
 	s := newStudy(calls, opts)
-	s.bare, s.done = bare, func() bool { return ctx.Err() != nil }
-	if err := s.parse(); err != nil {
+	s.bare, s.done = bare, func() bool { return context.Cause(ctx) != nil }
+	if err := s.parse(); errors.Is(err, errLate) {
+		return Report{Verdict: checkers.Unknown, Reason: err.Error() + ": " + lateness(ctx)}
+	} else if err != nil {
 		return Report{Verdict: checkers.Unknown, Reason: err.Error()}
 	}
 	return s.judge(ctx, forbidden)
@@ -342,7 +345,7 @@ func (s *study) judge(ctx context.Context, forbidden levels.Set) Report {
 
 // lateness says why there is no time left.
 func lateness(ctx context.Context) string {
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return err.Error()
 	}
 	return "no time was left"

@@ -87,8 +87,8 @@ func Check(ctx context.Context, h *history.History) (Report, error) {
 	}
 	j := judge{Report: Report{Duplicates: map[string]int{}}, clock: checkers.ClockOf(calls)}
 	for i, c := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return j.Report, fmt.Errorf("stopped after %d of %d operations, with %d duplicates: %w", i, len(calls), j.Duplicated, ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return j.Report, fmt.Errorf("stopped after %d of %d operations, with %d duplicates: %w", i, len(calls), j.Duplicated, context.Cause(ctx))
 		}
 		if c.Invoke.F != "generate" {
 			continue

@@ -165,7 +165,7 @@ func (j *judge) note(name, key string, why string, calls ...history.Call) {
 }
 
 func (j *judge) stop(i int) error {
-	if i%256 != 0 || j.ctx.Err() == nil {
+	if i%256 != 0 || context.Cause(j.ctx) == nil {
 		return nil
 	}
 	return fmt.Errorf("stopped: %w", context.Cause(j.ctx))

@@ -161,8 +161,8 @@ func (g *Graph) Sweep(ctx context.Context, order []int32, keep bool, visit func(
 		}
 	}
 	for i, v := range order {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return len(s.length), ctx.Err()
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return len(s.length), context.Cause(ctx)
 		}
 		s.node(v)
 	}

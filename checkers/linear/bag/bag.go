@@ -48,7 +48,7 @@ func Check(ctx context.Context, ops []fifo.Op) (fifo.Result, error) {
 			points = append(points, point{int64(o.Res), 0, int32(i)})
 		}
 	}
-	return fifo.Result{Order: sorted(points)}, ctx.Err()
+	return fifo.Result{Order: sorted(points)}, context.Cause(ctx)
 }
 
 // point is when an operation takes effect: at a record, or behind others there.
@@ -126,7 +126,7 @@ func emptied(ctx context.Context, ops []fifo.Op) (fifo.Result, error) {
 	if v, err := e.Moments(); v != nil || err != nil {
 		return fifo.Result{Violation: v}, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return fifo.Result{}, err
 	}
 	var points []point

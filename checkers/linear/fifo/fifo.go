@@ -102,7 +102,7 @@ func Check(ctx context.Context, ops []Op) (Result, error) {
 	if v := e.Excess(); v != nil {
 		return Result{Violation: v}, nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
 	q := &queue{Elements: e}
@@ -115,7 +115,7 @@ func Check(ctx context.Context, ops []Op) (Result, error) {
 	if v := q.line(ctx); v != nil {
 		return Result{Violation: v}, q.sure(v)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
 	return Result{Order: q.schedule()}, nil

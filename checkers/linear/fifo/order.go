@@ -43,7 +43,7 @@ func (q *queue) line(ctx context.Context) *Violation {
 	free := make([]uint8, len(q.Of)) // on how many sides an element may be next
 	gone := make([]bool, len(q.Of))
 	for range left {
-		if len(q.order)&0xffff == 0 && ctx.Err() != nil {
+		if len(q.order)&0xffff == 0 && context.Cause(ctx) != nil {
 			return nil
 		}
 		for i := range sides {

@@ -84,13 +84,13 @@ func Check(ctx context.Context, ops []Op) (Result, error) {
 	if v := s.layers(); v != nil {
 		return Result{Violation: v}, nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
 	if v := s.place(); v != nil {
 		return Result{Violation: v}, nil
 	}
-	return Result{Order: s.order()}, ctx.Err()
+	return Result{Order: s.order()}, context.Cause(ctx)
 }
 
 // element is an element of the set.

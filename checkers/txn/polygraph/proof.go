@@ -206,7 +206,7 @@ func reduce(ctx context.Context, h *History, level Level, p *Proof) *Proof {
 		return p
 	}
 	for size := max(1, len(r.core)/2); size > 0; size /= 2 {
-		for at := 0; at < len(r.core) && r.left > 0 && ctx.Err() == nil; {
+		for at := 0; at < len(r.core) && r.left > 0 && context.Cause(ctx) == nil; {
 			if end := min(at+size, len(r.core)); !r.attempt(slices.Delete(slices.Clone(r.core), at, end)) {
 				at = end
 			}

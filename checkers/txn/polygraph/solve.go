@@ -55,8 +55,8 @@ func (s *solver) run() Result {
 	s.number = make(map[Pair]int32)
 	local := s.locals()
 	for clashes := s.clashes(order); len(clashes) > 0; clashes = s.again(local) {
-		if s.rounds++; s.ctx.Err() != nil {
-			return s.unknown("stopped: " + s.ctx.Err().Error())
+		if s.rounds++; context.Cause(s.ctx) != nil {
+			return s.unknown("stopped: " + context.Cause(s.ctx).Error())
 		}
 		for _, c := range clashes {
 			if !s.settle(c) {
@@ -65,7 +65,7 @@ func (s *solver) run() Result {
 			if s.conflicts > s.limit {
 				return s.unknown(fmt.Sprintf("gave up after %d conflicts", s.limit))
 			}
-			if s.conflicts%64 == 0 && s.ctx.Err() != nil {
+			if s.conflicts%64 == 0 && context.Cause(s.ctx) != nil {
 				break
 			}
 			local.touched(s.vers[c.b].key)

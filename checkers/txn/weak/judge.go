@@ -111,7 +111,7 @@ type edge struct {
 func (s *study) cycles(ctx context.Context, level Level) []finding {
 	found := s.find(level)
 	for i := range found {
-		if i == 0 || ctx.Err() == nil {
+		if i == 0 || context.Cause(ctx) == nil {
 			found[i] = s.reduce(found[i], level)
 		} else {
 			found[i] = s.introduce(found[i])

@@ -98,8 +98,8 @@ func (s *study) byEarlierReads(ctx context.Context) error {
 		of[v] = none
 	}
 	for v := range int32(g.Len()) {
-		if v%4096 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if v%4096 == 0 && context.Cause(ctx) != nil {
+			return context.Cause(ctx)
 		}
 		lo, hi := g.ReadAt[v], g.ReadAt[v+1]
 		if hi-lo < 2 {
@@ -132,8 +132,8 @@ func (s *study) byAtomicity(ctx context.Context) error {
 		of[k] = none
 	}
 	for i, session := range sessions {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if context.Cause(ctx) != nil {
+			return context.Cause(ctx)
 		}
 		for _, v := range session {
 			t.begin(v)

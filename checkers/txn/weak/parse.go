@@ -75,8 +75,8 @@ func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, 
 	s := &study{opts: opts, calls: calls, clock: checkers.ClockOf(calls), txns: make([]txn, 0, len(calls)), steps: make([]step, 0, 3*len(calls))}
 	s.report.Level = opts.Level
 	for i := range calls {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after reading %d of %d transactions: %w", i, len(calls), ctx.Err())
+		if i%4096 == 0 && context.Cause(ctx) != nil {
+			return nil, fmt.Errorf("stopped after reading %d of %d transactions: %w", i, len(calls), context.Cause(ctx))
 		}
 		if err := s.parse(int32(i)); err != nil {
 			return nil, err
