@@ -143,7 +143,10 @@ func prepare(pid int, f func(int) error) error {
 	if !status.Stopped() {
 		return fmt.Errorf("proc: process %d did not stop at its start: status %#x", pid, status)
 	}
-	return errors.Join(f(pid), syscall.PtraceDetach(pid))
+	if err := f(pid); err != nil {
+		return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL)) // while it is stopped: let go, it would run until it is killed
+	}
+	return syscall.PtraceDetach(pid)
 }
 
 // reaper collects the exit status of children whenever one has changed.
