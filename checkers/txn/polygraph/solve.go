@@ -26,13 +26,14 @@ type solver struct {
 	phase  []int8  // what it was last
 	units  []int32 // once it is settled for good: the clause that says so
 
-	trail  []int32
-	marks  []int // where each level of decisions begins on the trail
-	head   int   // what of the trail was followed up
-	added  []int // by place on the trail, how many edges there were before
-	edges  [][2]int32
-	clause []clause
-	watch  [][]int32 // by literal, clauses that watch it
+	trail   []int32
+	marks   []int   // where each level of decisions begins on the trail
+	dropped []int32 // decisions that were taken back
+	head    int     // what of the trail was followed up
+	added   []int   // by place on the trail, how many edges there were before
+	edges   [][2]int32
+	clause  []clause
+	watch   [][]int32 // by literal, clauses that watch it
 
 	conflicts, rounds int
 }
@@ -44,6 +45,10 @@ type clause struct {
 	cycle []hop
 	from  []int32
 }
+
+// eager is how many rounds go by before decisions that were taken back are made
+// again at once: at first there are so many conflicts that it would be for nothing.
+const eager = 4
 
 func (s *solver) run() Result {
 	order := s.plan()
@@ -58,6 +63,7 @@ func (s *solver) run() Result {
 		if s.rounds++; context.Cause(s.ctx) != nil {
 			return s.unknown("stopped: " + context.Cause(s.ctx).Error())
 		}
+		s.dropped = s.dropped[:0]
 		for _, c := range clashes {
 			if !s.settle(c) {
 				return Result{Verdict: checkers.Invalid, Proof: s.proof()}
@@ -69,6 +75,9 @@ func (s *solver) run() Result {
 				break
 			}
 			local.touched(s.vers[c.b].key)
+		}
+		if s.rounds > eager && !s.decideAgain() {
+			return Result{Verdict: checkers.Invalid, Proof: s.proof()}
 		}
 	}
 	return Result{Verdict: checkers.OK, Order: s.transactions(s.sorted())}
@@ -121,6 +130,25 @@ func (s *solver) settle(c clash) bool {
 	if s.phase[v] > 0 || s.phase[v] < 0 {
 		lit = v<<1 | b2i(s.phase[v] < 0)
 	}
+	return s.decide(lit)
+}
+
+// decideAgain makes the decisions that were taken back with others and are still
+// open, as most of them had no part in the conflict.
+func (s *solver) decideAgain() bool {
+	dropped := s.dropped
+	s.dropped = nil
+	for _, lit := range dropped {
+		if s.is(lit) == 0 && s.conflicts <= s.limit && !s.decide(lit) {
+			return false
+		}
+	}
+	return true
+}
+
+// decide makes a decision and follows it up. It reports false if nothing can be
+// chosen any more.
+func (s *solver) decide(lit int32) bool {
 	s.marks = append(s.marks, len(s.trail))
 	s.assign(lit, none, int32(len(s.marks)))
 	for {
@@ -438,6 +466,9 @@ func (s *solver) undo(level int) {
 		s.remove(s.edges[i][0], s.edges[i][1])
 	}
 	s.edges = s.edges[:drawn]
+	for _, at := range s.marks[level:] {
+		s.dropped = append(s.dropped, s.trail[at])
+	}
 	cut := s.trail[to:]
 	s.trail, s.added, s.marks = s.trail[:to], s.added[:to], s.marks[:level]
 	for _, lit := range cut {
