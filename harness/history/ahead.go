@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"sync"
 )
 
 // Files of lines are parsed in chunks, on all processors, after the first ones
@@ -38,10 +39,12 @@ func (t *text) readAhead() error {
 	t.ahead = true
 	workers := runtime.GOMAXPROCS(0)
 	jobs := make(chan *chunk, workers)
-	defer close(jobs)
+	var wg sync.WaitGroup
 	for range workers {
-		go parseChunks(t.syntax, jobs)
+		wg.Go(func() { parseChunks(t.syntax, jobs) })
 	}
+	defer wg.Wait() // so that what they hold is gone
+	defer close(jobs)
 	t.form = t.i
 	t.slide()
 	var queue []*chunk
