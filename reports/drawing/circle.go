@@ -6,6 +6,13 @@ import (
 	"github.com/ordeal-dev/ordeal/reports/internal/words"
 )
 
+func (d *drawing) circleHigh() float64 {
+	if len(d.Edges) == 2 {
+		return lensHigh
+	}
+	return circleHigh
+}
+
 // drawCircle draws the steps of a cycle from box to box, clockwise.
 func (d *drawing) drawCircle() {
 	n := len(d.Edges)
@@ -14,7 +21,7 @@ func (d *drawing) drawCircle() {
 		if n == 2 {
 			angle -= math.Pi / 2 // side by side
 		}
-		return width/2 + 290*math.Cos(angle), d.circleTop + circleHigh/2 + (circleHigh/2-30)*math.Sin(angle)
+		return width/2 + 290*math.Cos(angle), d.circleTop + d.circleHigh()/2 + (d.circleHigh()/2-30)*math.Sin(angle)
 	}
 	for i, e := range d.Edges {
 		x1, y1 := at(i)

@@ -82,7 +82,8 @@ const (
 	laneHigh   = 58.0
 	barHigh    = 26.0
 	titleHigh  = 44.0
-	circleHigh = 300.0
+	circleHigh = 300.0 // of a cycle of three steps or more
+	lensHigh   = 130.0 // of one of two steps
 	boxWide    = 240.0
 	boxHigh    = 24.0
 	lineHigh   = 18.0
@@ -132,7 +133,7 @@ func (d *drawing) layOut() {
 	y := titleHigh
 	d.circleTop = y
 	if d.cycle {
-		y += circleHigh
+		y += d.circleHigh()
 	}
 	d.lanesTop = y
 	y += float64(len(d.lanes))*laneHigh + 20
