@@ -49,14 +49,14 @@ With --certificate, the evidence for the verdict is written to a file, which
   ordeal check --model cas-register --certificate proof.json < history.edn -`,
 		RunE: func(c *cobra.Command, args []string) error { return a.check(c.Context(), &f, args) },
 	}
-	c.Flags().StringVar(&f.workload, "workload", "", "judge by a workload, see `ordeal list workloads`")
-	c.Flags().StringVar(&f.model, "model", "", "judge linearizability by a model, see `ordeal list models`")
+	c.Flags().StringVar(&f.workload, "workload", "", "judge by the workload `NAME`; see ordeal list workloads")
+	c.Flags().StringVar(&f.model, "model", "", "judge linearizability by the model `NAME`; see ordeal list models")
 	c.Flags().StringVar(&f.consistency, "consistency", "", "level to judge by (default: what the workload is about)")
 	c.Flags().StringArrayVar(&f.opt, "opt", nil, "an option of the workload or model, NAME=VALUE; may be repeated")
 	c.Flags().DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up on a history after this time; it is unknown then")
 	c.Flags().StringVar(&f.memory, "memory", "8GiB", "give up on a history that takes more memory than this; it is unknown then")
-	c.Flags().StringVar(&f.certificate, "certificate", "", "write the evidence for the verdict to this file, for `ordeal verify`")
-	c.Flags().StringVar(&f.svg, "svg", "", "draw each anomaly into this directory, as SVG")
+	c.Flags().StringVar(&f.certificate, "certificate", "", "write the evidence for the verdict to `FILE`, for ordeal verify")
+	c.Flags().StringVar(&f.svg, "svg", "", "draw each anomaly into the directory `DIR`, as SVG")
 	return c
 }
 
@@ -78,6 +78,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, files []string) error {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memory))
 	results := make([]*run.Result, len(files))
 	verdicts := make([]checkers.Verdict, len(files))
+	var proofs func() error // of the one history, if they were asked for
 	for i, name := range files {
 		h, err := a.readHistory(name, memory)
 		if errors.Is(err, history.ErrTooLarge) {
@@ -90,11 +91,15 @@ func (a *app) check(ctx context.Context, f *checkFlags, files []string) error {
 		}
 		results[i] = a.checkOne(ctx, f, memory, name, h, j)
 		verdicts[i] = results[i].Verdict
-		if err := a.writeProofs(f, h, results[i]); err != nil {
-			return err
+		proofs = func() error { return a.writeProofs(f, h, results[i]) }
+	}
+	verdict := a.printChecks(results, checkers.Merge(verdicts...))
+	if proofs != nil && len(files) == 1 {
+		if err := proofs(); err != nil {
+			return afterwards{err} // the verdict has been printed: a full disk does not cost it
 		}
 	}
-	return a.printChecks(results, checkers.Merge(verdicts...))
+	return verdict
 }
 
 // writeProofs writes the certificate and the drawings that were asked for.
