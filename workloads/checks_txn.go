@@ -25,7 +25,7 @@ func transactions(kind txn.Workload, doc string, more ...Option) Workload {
 				LinearizableKeys: o.On("linearizable-keys"), SequentialKeys: o.On("sequential-keys"), WFRKeys: o.On("wfr-keys"),
 			})}
 			if implied, ok := withoutCycles[level]; ok && kind != txn.LinkedRegister {
-				all = append(all, weak.New(weak.Options{Level: implied}))
+				all = append(all, weak.New(weak.Options{Level: implied, Lists: kind == txn.ListAppend}))
 			}
 			return all
 		},
@@ -45,9 +45,10 @@ func weakIsolation() Workload {
 	return Workload{
 		Name: weak.Name, Doc: "transactions on registers or lists, by the levels that need no one order for everything",
 		Level: weak.Causal.String(), Levels: []string{weak.ReadCommitted.String(), weak.ReadAtomic.String(), weak.Causal.String()},
-		Fs: []string{"txn"},
-		Checkers: func(level string, _ Options) []checkers.Checker {
-			return []checkers.Checker{weak.New(weak.Options{Level: must(weak.ParseLevel(level))})}
+		Fs:      []string{"txn"},
+		Options: []Option{Flag("lists", "transactions append to lists, and do not write registers")},
+		Checkers: func(level string, o Options) []checkers.Checker {
+			return []checkers.Checker{weak.New(weak.Options{Level: must(weak.ParseLevel(level)), Lists: o.On("lists")})}
 		},
 	}
 }

@@ -67,8 +67,7 @@ type study struct {
 	wrong  []misread
 	forced []forced
 
-	okReads int
-	report  Report
+	report Report
 }
 
 func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, error) {
@@ -138,7 +137,6 @@ func (s *study) micro(t int32, m history.Value) error {
 func (s *study) read(t, k int32, value history.Value) error {
 	st := step{key: k, ver: none}
 	if s.txns[t].typ == history.OK {
-		s.okReads++
 		st.kind = read
 		if s.opts.Lists && !value.IsNil() {
 			if value.Kind() != history.KindList {
