@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
+	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 )
 
 // reader takes bytes apart. After the first error it is at its end, and all
@@ -93,8 +93,8 @@ func appendVersion(b []byte, v version) []byte {
 func appendEntry(b []byte, e *entry) []byte {
 	b = appendVersion(b, e.ver)
 	b = append(b, flag(e.dead))
-	b = kv.AppendString(b, e.key)
-	return kv.AppendString(b, e.value)
+	b = wire.AppendString(b, e.key)
+	return wire.AppendString(b, e.value)
 }
 
 func flag(set bool) byte {
@@ -215,7 +215,7 @@ type scanMsg struct {
 
 func (m *scanMsg) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(append(b, msgScan), m.id)
-	b = kv.AppendString(b, m.prefix)
+	b = wire.AppendString(b, m.prefix)
 	return appendShards(b, m.shards)
 }
 
@@ -264,7 +264,7 @@ func (m *scannedMsg) append(b []byte) []byte {
 	for i := range m.found {
 		e := &m.found[i]
 		b = append(appendVersion(b, e.ver), flag(e.dead))
-		b = kv.AppendString(b, e.key)
+		b = wire.AppendString(b, e.key)
 	}
 	return b
 }
@@ -359,7 +359,7 @@ func (m *leafMsg) append(b []byte) []byte {
 		for _, e := range l.entries {
 			b = appendVersion(b, e.ver)
 			b = binary.BigEndian.AppendUint64(b, e.hash)
-			b = kv.AppendString(b, e.key)
+			b = wire.AppendString(b, e.key)
 		}
 	}
 	return b
@@ -381,7 +381,7 @@ type wantMsg struct{ keys []string }
 func (m *wantMsg) append(b []byte) []byte {
 	b = append(b, msgWant)
 	for _, k := range m.keys {
-		b = kv.AppendString(b, k)
+		b = wire.AppendString(b, k)
 	}
 	return b
 }

@@ -195,7 +195,7 @@ func (d *decoder) room(kind raftpb.MessageType) *message {
 	return &d.passing
 }
 
-// reader takes bytes apart, as kv.Decoder does, but small enough to stay in registers.
+// reader takes bytes apart, as wire.Decoder does, but small enough to stay in registers.
 type reader struct {
 	b   []byte
 	bad bool

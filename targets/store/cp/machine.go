@@ -8,6 +8,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
@@ -120,8 +121,8 @@ func (m *machine) keys(prefix string) []string {
 }
 
 func appendCell(b []byte, key string, c cell) []byte {
-	b = kv.AppendString(b, key)
-	b = kv.AppendString(b, c.value)
+	b = wire.AppendString(b, key)
+	b = wire.AppendString(b, c.value)
 	return binary.LittleEndian.AppendUint64(b, uint64(c.modified))
 }
 
@@ -137,7 +138,7 @@ func (m *machine) encode() []byte {
 
 // restore replaces the state by one that encode wrote.
 func (m *machine) restore(b []byte) error {
-	d := kv.NewDecoder(b)
+	d := wire.NewDecoder(b)
 	fresh := newMachine(m.sessions.limit)
 	fresh.applied = d.Uvarint()
 	for count := d.Uvarint(); count > 0 && d.Err() == nil; count-- {
@@ -233,12 +234,12 @@ func (s *sessions) appendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, e.who.client)
 		b = binary.AppendUvarint(b, e.who.seq)
 		b = append(b, byte(e.resp.Code))
-		b = kv.AppendString(b, e.resp.Value)
+		b = wire.AppendString(b, e.resp.Value)
 	}
 	return b
 }
 
-func (s *sessions) decode(d *kv.Decoder) {
+func (s *sessions) decode(d *wire.Decoder) {
 	for count := d.Uvarint(); count > 0 && d.Err() == nil; count-- {
 		who := name{d.Uvarint(), d.Uvarint()}
 		s.record(who, kv.Response{Code: kv.Code(d.Byte()), Value: d.String()})
