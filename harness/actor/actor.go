@@ -138,3 +138,11 @@ type Disk interface {
 
 // ErrNotExist is the error of a disk operation on a file that is not there.
 var ErrNotExist = errors.New("file does not exist")
+
+// Sometimes notes that a path was taken that a sound campaign must take now and
+// then: a campaign in which no run elected a leader while a write was under way
+// has shown nothing about elections. The runner collects what was noted.
+func Sometimes(env Env, fact string) { env.Logf("%s%s", SometimesMark, fact) }
+
+// SometimesMark begins the lines of the log by which facts are noted.
+const SometimesMark = "sometimes: "
