@@ -407,7 +407,11 @@ func FuzzTxn(f *testing.F) {
 `)) // what was to be read is no list, and does not matter
 	f.Add(uint8(2), []byte(`{"process":0,"type":"invoke","f":"txn"}
 {"process":0,"type":"ok","f":"txn","value":[["w",0,{"value":1}],["r",0,{"value":1,"0":0}]]}
-`)) // the same value part, and another value
+`)) // a field that linked values do not have
+	f.Add(uint8(23), []byte(`{"process":0,"type":"invoke","f":"txn","value":[["w",0,{"value":3,"next":0}]]}
+{"process":2,"type":"invoke","f":"txn"}
+{"process":2,"type":"ok","f":"txn","value":[["r",0,{"value":3,"":null}]]}
+`)) // two values that differ in such a field only
 	f.Add(uint8(2), []byte(`{"process":0,"type":"invoke","f":"txn"}
 {"process":0,"type":"ok","f":"txn","value":[["r",1,null],["w",0,{"value":2,"previous":2}]]}
 `)) // a value that names itself
