@@ -31,6 +31,14 @@ type Target interface {
 	Supports(s Settings, f string) bool
 }
 
+// Facts is what a target implements that notes rare paths by actor.Sometimes.
+type Facts interface {
+	// Facts returns the facts that a campaign of a thousand runs under the
+	// given settings must have met: one that was never met names a path that no
+	// run took, and about which the campaign has shown nothing.
+	Facts(s Settings) []string
+}
+
 // ErrUnsupported is wrapped by errors about what a target does not have.
 var ErrUnsupported = errors.New("not supported by the target")
 

@@ -24,6 +24,7 @@ import (
 	"github.com/ordeal-dev/ordeal/targets"
 	"github.com/ordeal-dev/ordeal/targets/store/ap"
 	"github.com/ordeal-dev/ordeal/targets/store/cp"
+	"github.com/ordeal-dev/ordeal/targets/zoo"
 )
 
 // New returns the store.
@@ -53,35 +54,8 @@ func (store) Settings() []targets.Setting {
 	}
 }
 
-func (store) Bugs() []targets.Bug {
-	command := func(mode, workload, nemesis, id string) string {
-		return "ordeal run --target store --set mode=" + mode + " --workload " + workload + " --nemesis " + nemesis +
-			" --bug " + id + " --consistency promised --world sim --rate 100 --time 60s"
-	}
-	return []targets.Bug{
-		{
-			ID: "CP1", Target: "store",
-			Summary: "the leader answers reads from its own state without asking a quorum whether it still leads",
-			Mirrors: "etcd 0.4.1 and Consul 2014 (stale reads from a leader that was cut off)",
-			Fault:   "partition", Checker: "linear", Anomaly: "stale-read",
-			Command: command("cp", "register", "partition", "CP1"),
-		},
-		{
-			ID: "CP4", Target: "store",
-			Summary: "entries, terms and votes are acknowledged once written, and synced about once a second",
-			Mirrors: "NATS JetStream 2.12.1 (acknowledged messages lost with the power); etcd 14370",
-			Fault:   "power", Checker: "set-full", Anomaly: "lost",
-			Command: command("cp", "set", "power", "CP4"),
-		},
-		{
-			ID: "AP1", Target: "store",
-			Summary: "under conflict=hlc a write is stamped by the wall clock alone",
-			Mirrors: "Riak 1.2.1 and Cassandra 2.0 (last write wins under skewed clocks loses acknowledged writes)",
-			Fault:   "clock", Checker: "causal", Anomaly: "lost-causal-write",
-			Command: command("ap", "register", "clock", "AP1"),
-		},
-	}
-}
+// Bugs returns the rows of the zoo that are the store's.
+func (store) Bugs() []targets.Bug { return zoo.Of("store") }
 
 // Promise says what the settings promise, as one of the levels of package
 // workloads. In mode ap that does not depend on

@@ -1,0 +1,6 @@
+package zoo
+
+import "github.com/ordeal-dev/ordeal/targets"
+
+// files is the bugs of the filesystem.
+var files []targets.Bug
