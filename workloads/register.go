@@ -8,6 +8,7 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers/causal"
 	"github.com/ordeal-dev/ordeal/checkers/converge"
 	"github.com/ordeal-dev/ordeal/checkers/linear"
+	"github.com/ordeal-dev/ordeal/checkers/session"
 	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/harness/gen"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -108,7 +109,7 @@ func Register() Workload {
 		Name:   "register",
 		Doc:    "read, write and compare-and-set on independent registers, every value written once",
 		Level:  Linearizable,
-		Levels: []string{Linearizable, CausalWrites, Eventual},
+		Levels: []string{Linearizable, CausalConvergent, CausalWrites, Eventual},
 		Options: []Option{
 			Number("keys", 10, 1, 10_000, "how many registers"),
 		},
@@ -122,15 +123,19 @@ func Register() Workload {
 }
 
 func judgeRegisters(level string, _ Options) []checkers.Checker {
-	if level == Linearizable {
+	switch level {
+	case Linearizable:
 		return []checkers.Checker{linear.New(linear.Options{Model: linear.CASRegister()})}
+	case CausalConvergent:
+		return []checkers.Checker{session.New(session.Options{Guarantee: session.CausalConvergent})}
+	default:
+		return nil
 	}
-	return nil
 }
 
 func judgeRecoveredRegisters(level string, _ Options) []checkers.Checker {
 	all := []checkers.Checker{converge.New(converge.Options{})}
-	if level == CausalWrites {
+	if level == CausalConvergent || level == CausalWrites {
 		all = append(all, causal.New())
 	}
 	return all

@@ -22,6 +22,11 @@ const (
 	// Linearizable: every operation takes effect at one instant between its
 	// invocation and its completion (Herlihy and Wing, 1990).
 	Linearizable = "linearizable"
+	// CausalConvergent: besides what CausalWrites says, no read of a key finds a
+	// write that was overwritten in its causal past, and all agree on one order
+	// of all writes (Bouajjani et al., 2017). It implies the four guarantees of
+	// sessions: to read one's own writes, and so on.
+	CausalConvergent = "causal-convergent"
 	// CausalWrites: replicas converge, and no acknowledged write is lost to
 	// one that it causally follows, where the causal order is that of
 	// processes and of reads-from (Ahamad et al., 1995).
