@@ -14,10 +14,10 @@ const (
 // after the other. Nodes that agree exchange one message of one hash.
 type gossip struct{}
 
-func (gossip) over() bool { return false }
+func (gossip) Over() bool { return false }
 
-func (gossip) ring(n *node) {
-	peers := len(n.peers)
+func (gossip) Ring(n *node) {
+	peers := n.env.Nodes()
 	n.gossip = (n.gossip + 1) % (peers - 1)
 	to := actor.NodeID((int(n.self) + 1 + n.gossip) % peers)
 	if all, some := n.sharedHash(to); some {
@@ -25,7 +25,7 @@ func (gossip) ring(n *node) {
 		n.env.Send(to, m.append(nil))
 	}
 	each := gossipEvery / int64(peers-1)
-	n.timers.set(n.env.Mono()+n.jitter.Between(each*3/4, each*5/4), gossip{})
+	n.timers.Set(n.env.Mono()+n.jitter.Between(each*3/4, each*5/4), gossip{})
 }
 
 // shares reports whether the node and the peer both own a shard.

@@ -18,7 +18,7 @@ type handoff struct {
 
 // handOver sends hints to an owner that is connected again, a batch at a time.
 func (n *node) handOver(owner actor.NodeID, now int64) {
-	if n.hints.perOwner[owner] == 0 || !n.peers[owner].connected(now) {
+	if n.hints.perOwner[owner] == 0 || !n.peers.Connected(owner) {
 		return
 	}
 	h := &n.handoffs[owner]

@@ -43,13 +43,13 @@ func (n *node) keys(req actor.RequestID, prefix string) {
 		index: make(map[string]int32, len(n.table.items)), found: make([]entry, 0, len(n.table.items))}
 	n.scans[s.id] = s
 	n.askShards(s, func(shard int) nodeSet { return n.few(shard, n.cfg.R, alive) })
-	n.timers.set(s.start+scanSlow*after[stageOwners], s)
+	n.timers.Set(s.start+scanSlow*after[stageOwners], s)
 }
 
 // askShards asks nodes about the shards that are still open, each node for all
 // of its shards at once.
 func (n *node) askShards(s *scan, whom func(shard int) nodeSet) {
-	ask := make([][]int, len(n.peers))
+	ask := make([][]int, n.env.Nodes())
 	for shard := range s.asked {
 		if n.suffices(s, shard) {
 			continue
@@ -160,11 +160,11 @@ func (s *scan) result() []string {
 	return keys
 }
 
-// over implements alarm.
-func (s *scan) over() bool { return s.done }
+// Over implements [timers.Alarm].
+func (s *scan) Over() bool { return s.done }
 
-// ring implements alarm: the scan asks more nodes, or ends.
-func (s *scan) ring(n *node) {
+// Ring implements [timers.Alarm]: the scan asks more nodes, or ends.
+func (s *scan) Ring(n *node) {
 	s.stage++
 	switch s.stage {
 	case stageOwners:
@@ -176,6 +176,6 @@ func (s *scan) ring(n *node) {
 		n.reply(s.req, kv.Response{Code: kv.Unavailable})
 	}
 	if !s.done {
-		n.timers.set(s.start+scanSlow*after[s.stage+1], s)
+		n.timers.Set(s.start+scanSlow*after[s.stage+1], s)
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/targets/kit/peers"
+	"github.com/ordeal-dev/ordeal/targets/kit/timers"
 	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
@@ -28,10 +30,9 @@ type node struct {
 	hints    *hints
 	journal  journal
 	clock    clock
-	peers    []peer    // by number; the node's own is not used
+	peers    *peers.Peers
 	handoffs []handoff // by number
-	timers   timers
-	woken    int64 // what WakeAt was asked for last, or -1
+	timers   timers.Timers[*node]
 
 	ids    uint64 // the last id of an operation; begins somewhere else after each start
 	writes map[uint64]*write
@@ -54,8 +55,7 @@ type node struct {
 func newNode(env actor.Env, cfg Config) *node {
 	n := &node{
 		env: env, cfg: cfg, self: env.Self(), ring: newRing(env.Nodes(), cfg.N),
-		peers: make([]peer, env.Nodes()), handoffs: make([]handoff, env.Nodes()),
-		woken:  -1,
+		peers: peers.New(env), handoffs: make([]handoff, env.Nodes()),
 		ids:    env.Choices("ids").Uint64(),
 		writes: make(map[uint64]*write), reads: make(map[uint64]*read), scans: make(map[uint64]*scan),
 		recent: newRecent(),
@@ -132,10 +132,9 @@ func (n *node) begin() {
 	n.clock.await(n.clock.last, func() {
 		n.ready = true
 		now := n.env.Mono()
-		n.trustAll(now)
-		n.timers.set(now, heartbeat{due: now})
+		n.timers.Set(now, heartbeat{})
 		if n.env.Nodes() > 1 {
-			n.timers.set(now+n.jitter.Int64N(gossipEvery), gossip{})
+			n.timers.Set(now+n.jitter.Int64N(gossipEvery), gossip{})
 		}
 		n.env.Logf("ready: %d keys, %d hints, log of %d bytes", len(n.table.items), len(n.hints.keys), n.journal.size)
 	})
@@ -165,22 +164,13 @@ func (n *node) settle() {
 		return
 	}
 	n.journal.flush()
-	if at, ok := n.timers.first(); ok && at != n.woken {
-		n.woken = at
-		n.env.WakeAt(at)
-	}
+	n.timers.Arm(n.env)
 }
 
 // Wake implements [actor.Node].
 func (n *node) Wake() {
-	n.woken = -1
 	now := n.env.Mono()
-	for !n.failed {
-		at, ok := n.timers.first()
-		if !ok || at > now {
-			break
-		}
-		n.timers.pop().do.ring(n)
+	for !n.failed && n.timers.Ring(n, now) {
 	}
 	n.settle()
 }
@@ -216,7 +206,7 @@ func (n *node) Receive(from actor.NodeID, msg []byte) {
 	if !n.ready || len(msg) == 0 {
 		return
 	}
-	n.peers[from].heard = n.env.Mono()
+	n.peers.Heard(from)
 	r := reader{b: msg[1:]}
 	n.dispatch(from, msg[0], &r)
 	if r.bad || r.more() {
@@ -240,7 +230,7 @@ func (n *node) dispatch(from actor.NodeID, kind byte, r *reader) {
 	case msgBeat:
 		var m beatMsg
 		if take(r, &m) {
-			n.peers[from].hears = m.hears
+			n.peers.Told(from, m.hears)
 		}
 	case msgStore:
 		var m storeMsg
@@ -433,9 +423,8 @@ func (n *node) digestsNow() map[string]string {
 
 func (n *node) describeView() string {
 	var missing []string
-	now := n.env.Mono()
-	for id := range actor.NodeID(len(n.peers)) {
-		if id != n.self && !n.peers[id].connected(now) {
+	for id := range actor.NodeID(n.env.Nodes()) {
+		if !n.peers.Connected(id) {
 			missing = append(missing, id.String())
 		}
 	}

@@ -67,7 +67,7 @@ func (n *node) get(req actor.RequestID, key string) {
 		n.ask(r, n.few(r.shard, n.cfg.R, alive))
 	}
 	if !r.done {
-		n.timers.set(r.start+hedgeAfter, r)
+		n.timers.Set(r.start+hedgeAfter, r)
 	}
 }
 
@@ -201,7 +201,7 @@ func (n *node) finishRead(r *read) {
 func (n *node) repairOwners(stale nodeSet, e entry) {
 	m := storeMsg{hint: nobody, entries: []entry{e}}
 	msg := m.append(nil)
-	for id := range actor.NodeID(len(n.peers)) {
+	for id := range actor.NodeID(n.env.Nodes()) {
 		switch {
 		case !stale.has(id):
 		case id == n.self:
@@ -213,13 +213,13 @@ func (n *node) repairOwners(stale nodeSet, e entry) {
 }
 
 // everyone returns the set of all nodes.
-func (n *node) everyone() nodeSet { return 1<<uint(len(n.peers)) - 1 }
+func (n *node) everyone() nodeSet { return 1<<uint(n.env.Nodes()) - 1 }
 
-// over implements alarm.
-func (r *read) over() bool { return r.done }
+// Over implements [timers.Alarm].
+func (r *read) Over() bool { return r.done }
 
-// ring implements alarm: the read asks more nodes, or ends.
-func (r *read) ring(n *node) {
+// Ring implements [timers.Alarm]: the read asks more nodes, or ends.
+func (r *read) Ring(n *node) {
 	if r.replied {
 		n.finishRead(r) // whoever has not answered by now will not be repaired by this read
 		return
@@ -239,6 +239,6 @@ func (r *read) ring(n *node) {
 	}
 	n.progress(r)
 	if !r.done {
-		n.timers.set(r.start+after[r.stage+1], r)
+		n.timers.Set(r.start+after[r.stage+1], r)
 	}
 }

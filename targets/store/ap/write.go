@@ -85,7 +85,7 @@ func (n *node) spread(w *write) {
 			n.standIn(w, i, alive)
 		}
 	}
-	n.timers.set(n.env.Mono()+standInAfter, w)
+	n.timers.Set(n.env.Mono()+standInAfter, w)
 }
 
 // sendEntry asks nodes to store the entry, for the node that hint may name.
@@ -172,11 +172,11 @@ func (n *node) endWrite(w *write) {
 	delete(n.writes, w.id)
 }
 
-// over implements alarm.
-func (w *write) over() bool { return w.done }
+// Over implements [timers.Alarm].
+func (w *write) Over() bool { return w.done }
 
-// ring implements alarm: owners that did not answer get the next stand-in.
-func (w *write) ring(n *node) {
+// Ring implements [timers.Alarm]: owners that did not answer get the next stand-in.
+func (w *write) Ring(n *node) {
 	if w.rounds++; w.rounds > writeRounds {
 		n.endWrite(w)
 		n.finishWrite(w, kv.Unknown)
@@ -189,7 +189,7 @@ func (w *write) ring(n *node) {
 			n.standIn(w, i, alive)
 		}
 	}
-	n.timers.set(n.env.Mono()+standInAfter, w)
+	n.timers.Set(n.env.Mono()+standInAfter, w)
 }
 
 // finishWrite answers all requests that wait for the write, once.
