@@ -135,6 +135,7 @@ type content struct {
 	More     int // anomalies that are not shown
 	Overview template.HTML
 	Kinds    []string // of faults, in the order in which they first appear
+	Pictures []picture
 	Phases   []perf.Phase
 	ByKind   []perf.Phase
 	Faults   []journalEntry
@@ -166,6 +167,7 @@ func (d *drawing) page() content {
 		Notes:    d.notes(),
 		Overview: d.overview(),
 		Kinds:    d.kinds(),
+		Pictures: d.pictures(),
 		Phases:   sided(d.perf.Phases),
 		ByKind:   sided(d.perf.ByKind),
 		Faults:   d.journal(),
