@@ -118,6 +118,6 @@ func New(env actor.Env, cfg Config) actor.Node {
 		panic(fmt.Sprintf("ap: %d nodes: the store has room for %d", env.Nodes(), maxNodes))
 	}
 	n := newNode(env, cfg.capped(env.Nodes()))
-	n.recover()
+	n.journal.Open(n.replay, n.begin)
 	return n
 }

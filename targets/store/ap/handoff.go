@@ -40,7 +40,7 @@ func (n *node) handedOver(owner actor.NodeID, id uint64) {
 	for _, e := range h.batch {
 		if n.hints.delivered(owner, e.key, e.ver) {
 			e.value = ""
-			n.journal.add(pending{rec: record{kind: recordDelivered, node: owner, entry: e}})
+			n.keep(record{kind: recordDelivered, node: owner, entry: e}, nil)
 		}
 	}
 	*h = handoff{}

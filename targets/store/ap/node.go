@@ -1,13 +1,12 @@
 package ap
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/targets/kit/journal"
 	"github.com/ordeal-dev/ordeal/targets/kit/peers"
 	"github.com/ordeal-dev/ordeal/targets/kit/timers"
 	"github.com/ordeal-dev/ordeal/targets/store/kv"
@@ -28,7 +27,8 @@ type node struct {
 
 	table    *table
 	hints    *hints
-	journal  journal
+	journal  *journal.Journal
+	scratch  []byte // where records are written before they are handed to the journal
 	clock    clock
 	peers    *peers.Peers
 	handoffs []handoff // by number
@@ -64,50 +64,10 @@ func newNode(env actor.Env, cfg Config) *node {
 	n.table = newTable(n.ring, 1<<uint(n.self))
 	n.hints = newHints(len(n.ring.walks), env.Nodes())
 	n.clock = clock{self: n.self, wall: env.Wall, logical: cfg.Conflict == HLC, ask: n.askCeiling}
-	n.journal = journal{disk: env.Disk(), apply: n.durable, fail: n.fail, live: n.live, snap: n.snapshot}
-	return n
-}
-
-// recover reads the log and makes the node ready. It runs once, at the start.
-func (n *node) recover() {
-	disk := n.env.Disk()
-	disk.List(func(names []string, err error) {
-		if err != nil {
-			n.fail(err)
-			return
-		}
-		if slices.Contains(names, newFile) {
-			disk.Remove(newFile, n.failOn)
-		}
-		if !slices.Contains(names, logFile) {
-			n.journal.rewrite(n.begin)
-			return
-		}
-		disk.Read(logFile, n.replay)
+	n.journal = journal.New(env.Disk(), journal.Config{
+		Name: "ap", File: logFile, Settled: n.settle, Failed: n.fail, Live: n.live, Snapshot: n.snapshot,
 	})
-}
-
-// replay takes the log of an earlier life. What is in it may be in the page
-// cache only, so it is synced before anybody hears of it. A log with a torn
-// tail is written anew, because nothing can be appended to it.
-func (n *node) replay(log []byte, err error) {
-	if err != nil {
-		n.fail(err)
-		return
-	}
-	end, err := readLog(log, n.remember)
-	if err != nil {
-		panic(fmt.Sprintf("ap: %s: %v", logFile, err))
-	}
-	if end < len(log) {
-		n.env.Logf("%s: the last write was torn at byte %d of %d; what is before it is kept", logFile, end, len(log))
-		n.journal.rewrite(n.begin)
-		return
-	}
-	n.journal.size, n.journal.busy = len(log), true
-	s := n.journal.begin(n.begin)
-	n.env.Disk().Sync(logFile, s.step)
-	n.env.Disk().SyncDir(s.last)
+	return n
 }
 
 // remember applies a record of the log.
@@ -136,7 +96,7 @@ func (n *node) begin() {
 		if n.env.Nodes() > 1 {
 			n.timers.Set(now+n.jitter.Int64N(gossipEvery), gossip{})
 		}
-		n.env.Logf("ready: %d keys, %d hints, log of %d bytes", len(n.table.items), len(n.hints.keys), n.journal.size)
+		n.env.Logf("ready: %d keys, %d hints, log of %d bytes", len(n.table.items), len(n.hints.keys), n.journal.Size())
 	})
 	n.settle()
 }
@@ -151,19 +111,13 @@ func (n *node) fail(err error) {
 	n.env.Logf("out of service until it is restarted: the disk failed: %v", err)
 }
 
-func (n *node) failOn(err error) {
-	if err != nil && !errors.Is(err, actor.ErrNotExist) {
-		n.fail(err)
-	}
-}
-
 // settle ends every call: it starts what the call left to be written, and asks
 // to be woken for the first timer.
 func (n *node) settle() {
 	if n.failed {
 		return
 	}
-	n.journal.flush()
+	n.journal.Flush()
 	n.timers.Arm(n.env)
 }
 
@@ -302,35 +256,34 @@ func (n *node) lookup(key string) *entry {
 // store brings the entries of a message to disk, and acks them when all of them
 // are there.
 func (n *node) store(from actor.NodeID, m *storeMsg) {
-	added := false
+	missing := make([]record, 0, len(m.entries))
 	for i := range m.entries {
 		e := &m.entries[i]
 		n.clock.see(e.ver.at)
-		if m.hint == nobody && n.table.has(e) {
-			continue
+		switch {
+		case m.hint != nobody:
+			missing = append(missing, record{kind: recordHint, node: m.hint, entry: *e})
+		case !n.table.has(e):
+			missing = append(missing, record{kind: recordItem, entry: *e})
 		}
-		n.journal.add(pending{rec: keep(e, m.hint)})
-		added = true
 	}
-	switch {
-	case m.id == 0:
-	case added:
-		last := &n.journal.queue[len(n.journal.queue)-1]
-		last.ack, last.from, last.id = true, from, m.id
-	default:
+	for i, x := range missing {
+		var then func()
+		if i == len(missing)-1 {
+			then = func() { n.ack(from, m.id) }
+		}
+		n.keep(x, then)
+	}
+	if len(missing) == 0 {
 		n.ack(from, m.id)
 	}
 }
 
-// keep returns the record that stores e, for a node that hint may name.
-func keep(e *entry, hint actor.NodeID) record {
-	if hint == nobody {
-		return record{kind: recordItem, entry: *e}
-	}
-	return record{kind: recordHint, node: hint, entry: *e}
-}
-
+// ack tells a node that what it sent under an id is on disk, if it wants to know.
 func (n *node) ack(to actor.NodeID, id uint64) {
+	if id == 0 {
+		return
+	}
 	if to == n.self {
 		n.acked(to, id)
 		return
@@ -338,56 +291,8 @@ func (n *node) ack(to actor.NodeID, id uint64) {
 	n.env.Send(to, ackMsg{id}.append(nil))
 }
 
-// durable applies records that have reached the disk.
-func (n *node) durable(done []pending) {
-	if n.failed {
-		return
-	}
-	for i := range done {
-		n.applyPending(&done[i])
-	}
-	n.settle()
-}
-
-func (n *node) applyPending(p *pending) {
-	switch x := &p.rec; x.kind {
-	case recordCeiling:
-		n.clock.raise(x.ceiling)
-	case recordItem:
-		n.table.put(x.entry)
-	case recordHint:
-		n.hints.add(x.node, x.entry, n.ring.shardOf(x.entry.key))
-	}
-	if p.ack {
-		n.ack(p.from, p.id)
-	}
-}
-
 func (n *node) askCeiling(ceiling stamp) {
-	n.journal.add(pending{rec: record{kind: recordCeiling, ceiling: ceiling}})
-}
-
-func (n *node) live() int { return n.table.bytes + n.hints.bytes }
-
-// snapshot appends records that make up all that the node holds.
-func (n *node) snapshot(b []byte) []byte {
-	for _, s := range n.table.shards {
-		if s == nil {
-			continue
-		}
-		for _, it := range s.items {
-			b = (&record{kind: recordItem, entry: it.entry}).append(b)
-		}
-	}
-	for _, h := range n.hints.live() {
-		for id := range actor.NodeID(n.env.Nodes()) {
-			if h.owners.has(id) {
-				b = (&record{kind: recordHint, node: id, entry: h.entry}).append(b)
-			}
-		}
-	}
-	ceiling := max(n.clock.ceiling, n.clock.last)
-	return (&record{kind: recordCeiling, ceiling: ceiling}).append(b)
+	n.keep(record{kind: recordCeiling, ceiling: ceiling}, nil)
 }
 
 // Status implements [actor.Node]. Besides the hash of every shard that the node
