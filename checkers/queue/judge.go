@@ -23,8 +23,12 @@ func (q *queue) judge(r *Report, opts Options) {
 		r.Attempt += e.attempts
 		r.Acknowledged += e.acks
 		q.outcome(r, e)
-		if lost := e.acks - len(e.out); lost > 0 && !excused {
-			q.lost(r, e, lost, opts)
+		switch owed := e.owed(opts); {
+		case owed == 0 || excused:
+		case q.leases.used && !q.leases.emptied():
+			r.late++
+		default:
+			q.lost(r, e, owed, opts)
 		}
 	}
 }
@@ -106,6 +110,12 @@ func (q *queue) again(e *element) checkers.Anomaly {
 func (q *queue) lost(r *Report, e *element, n int, opts Options) {
 	r.Lost += n
 	r.LostElements = append(r.LostElements, e.value.String())
+	if e.acks <= len(e.out) {
+		if r.Lost-n < checkers.MaxAnomalies {
+			r.Anomalies = append(r.Anomalies, q.unsettled(e))
+		}
+		return
+	}
 	what := fmt.Sprintf("process %v enqueued %v at %s, acknowledged at %s, and it never came out", e.acked.Invoke.Process, e.value, q.clock.At(e.acked.Invoke), q.clock.At(e.acked.Complete))
 	if e.acks > 1 {
 		what = fmt.Sprintf("enqueues of %v were acknowledged %d times, the last at %s, but it came out %d times", e.value, e.acks, q.clock.At(e.acked.Complete), len(e.out))
@@ -160,5 +170,5 @@ func (q *queue) describe(c history.Call, e *element) string {
 	if c.Invoke.Node != "" {
 		at = " through " + c.Invoke.Node
 	}
-	return fmt.Sprintf("process %v%s %s %v at %s", c.Invoke.Process, at, map[bool]string{true: "dequeued", false: "drained"}[c.Invoke.F == "dequeue"], e.value, q.clock.At(c.Invoke))
+	return fmt.Sprintf("process %v%s %s %v at %s", c.Invoke.Process, at, c.Invoke.F+map[bool]string{true: "ed", false: "d"}[c.Invoke.F == "drain"], e.value, q.clock.At(c.Invoke))
 }

@@ -85,7 +85,12 @@ func (q *queue) plain(r *PlainReport, e *element) {
 		r.Aborted += len(e.out)
 		r.note(r.Aborted-len(e.out), func() checkers.Anomaly { return q.aborted(e) })
 		return
-	case len(e.out) > e.possible:
+	case e.leased > 0:
+		if q.lent(r, e) {
+			return
+		}
+	}
+	if len(e.out) > e.possible {
 		r.Duplicated += len(e.out) - e.possible
 		r.note(r.Duplicated-len(e.out)+e.possible, func() checkers.Anomaly { return q.again(e) })
 	}
@@ -96,6 +101,18 @@ func (q *queue) plain(r *PlainReport, e *element) {
 			return
 		}
 	}
+}
+
+// lent compares with the first enqueue what may come out again and again, leaves
+// what may not, and reports whether that is all there is to say.
+func (q *queue) lent(r *PlainReport, e *element) bool {
+	if first := e.out[0]; first.Complete.Index < e.first.Invoke.Index {
+		r.Premature++
+		r.note(r.Premature-1, func() checkers.Anomaly { return q.early(e, first, e.first) })
+		return true
+	}
+	e.out = slices.DeleteFunc(e.out, leased)
+	return false
 }
 
 // before explains that an element had come out for the n-th time, from 0, before it

@@ -6,7 +6,11 @@
 // an unordered queue.
 //
 // Elements go in with enqueue, come out with dequeue, and all that is left comes
-// out as a list with drain, which ends a test. The order does not matter. What is
+// out as a list with drain, which ends a test. The order does not matter. Where
+// messages are leased, they come out with receive and are done with ack, in the form
+// that package [lease] says.
+//
+// What is
 // counted, element by element, are attempts to enqueue it, acknowledged ones,
 // and the times that it came out. These are the rules of Jepsen's total-queue.
 //
@@ -16,12 +20,18 @@
 //	premature-dequeue  it came out before any enqueue of it began
 //	duplicated         it came out more often than anybody tried to enqueue it
 //
+// What came out under a lease (a receive with a visibility) comes back unless it is
+// acknowledged. So it is lost, too, if it came out, nobody tried to acknowledge it,
+// and it did not come out again. Queues with leases have to be seen empty in the end:
+// somebody received nothing, of each kind that receives ask for, when every lease was
+// over. Where nobody did, what is missing may be late, and the verdict is unknown.
+//
 // Queues that deliver at least once may deliver twice, so duplicates only count
 // where the queue promises to deliver exactly once. Jepsen has no notion of an
 // element that comes out too early or although its enqueue failed: to it, an
 // attempt is an attempt, whenever it was made and whatever became of it.
 //
-// A dequeue that never came back is no delivery: a queue that is worth its name
+// A dequeue or receive that never came back is no delivery: a queue that is worth its name
 // delivers again what was not acknowledged. If it deletes elements when it hands
 // them out, say so with AtMostOnce: each such dequeue may then have taken one
 // element, and each such drain any number, and only what they cannot explain is
@@ -29,11 +39,14 @@
 //
 // A history in which no operation was ok shows nothing and is unknown. Linear
 // time.
+//
+// [lease]: https://pkg.go.dev/github.com/ordeal-dev/ordeal/checkers/lease
 package queue
 
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
@@ -91,6 +104,7 @@ type Report struct {
 	Duplicates []checkers.Anomaly `json:"-"` // at most MaxAnomalies
 
 	judged int // operations that were ok
+	late   int // elements that did not come out, of queues that were not seen empty
 }
 
 // New returns a checker of queues.
@@ -115,7 +129,9 @@ func (r Report) result(opts Options) checkers.Result {
 	case len(anomalies) > 0:
 		return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies[:min(len(anomalies), checkers.MaxAnomalies)]}.Detail(r)
 	case r.judged == 0:
-		return checkers.Unknownf("no enqueue, dequeue or drain was ok: there is nothing to judge").Detail(r)
+		return checkers.Unknownf("no enqueue, dequeue, receive or drain was ok: there is nothing to judge").Detail(r)
+	case r.late > 0:
+		return checkers.Unknownf("%d acknowledged elements did not come out, but the queue was not seen empty after the last lease was over: go on receiving until then", r.late).Detail(r)
 	default:
 		return checkers.Result{}.Detail(r)
 	}
@@ -130,7 +146,9 @@ type element struct {
 	first    history.Call   // the first attempt that did not fail, or else the first one
 	acked    history.Call   // the last acknowledged attempt
 	more     []history.Call // the attempts after the first that did not fail
-	out      []history.Call // dequeues and drains that it came out of
+	out      []history.Call // dequeues, receives and drains that it came out of
+	leased   int            // so many of them under a lease
+	settled  bool           // it can have been acknowledged
 }
 
 // begun returns the n-th attempt that did not fail, from 0.
@@ -151,6 +169,7 @@ type queue struct {
 	drains   int          // drains that never came back
 	emptied  history.Call // the last drain that was ok
 	judged   int          // operations that were ok
+	leases   leases
 }
 
 // Check judges the enqueues, dequeues and drains of h. Where operations have keys,
@@ -191,6 +210,10 @@ func gather(ctx context.Context, h *history.History) ([]*queue, error) {
 			return nil, err
 		}
 	}
+	used := slices.ContainsFunc(queues, func(q *queue) bool { return q.leases.used })
+	for _, q := range queues {
+		q.leases.used = used
+	}
 	return queues, nil
 }
 
@@ -198,7 +221,7 @@ func gather(ctx context.Context, h *history.History) ([]*queue, error) {
 func (q *queue) call(c history.Call) error {
 	ok := c.Type() == history.OK
 	switch c.Invoke.F {
-	case "enqueue", "dequeue", "drain":
+	case "enqueue", "dequeue", "receive", "drain":
 		if ok {
 			q.judged++
 		}
@@ -212,6 +235,12 @@ func (q *queue) call(c history.Call) error {
 		} else if c.Type() == history.Info {
 			q.taken++
 		}
+	case "receive":
+		return q.receive(c)
+	case "extend":
+		return q.extend(c)
+	case "ack":
+		q.ack(c)
 	case "drain":
 		return q.drain(c)
 	}

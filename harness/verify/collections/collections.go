@@ -45,6 +45,14 @@
 // In queue nothing has to come out, and at each moment no element has come out more
 // often than enqueues of it were invoked by then that did not fail.
 //
+// A receive takes out the message that it returns, if any. With a visibility that is
+// a lease: the message comes back, so there it is enough for queue that an enqueue was
+// invoked before, and in total-queue, without at-most-once, it is lost as well if it
+// came out under leases only and every ack of it failed. Where there are receives, an
+// element is only lost if, for everything that receives of the queue ask for, one of
+// them found nothing that began when the longest visibility was over since the last
+// receive that found something, or extend, or one of these without an answer.
+//
 //	lost               an enqueue of the element that was ok
 //	unexpected         the dequeue or drain
 //	aborted-dequeue    an enqueue of the element, and the dequeue or drain

@@ -14,6 +14,7 @@ type deliveries struct {
 	goods                   []good
 	plain, exactly, atMost  bool
 	takers, drainers, moved int // of unknown outcome; and operations that were ok
+	leased                  *leased
 }
 
 // good is what happened to an element.
@@ -22,6 +23,8 @@ type good struct {
 	acked int   // enqueues that were ok
 	begun []int // when enqueues were invoked that did not fail
 	out   []int // when it had come out, sorted
+	taken []int // the same, but for what came out under a lease
+	acks  bool  // an ack of it may have happened
 }
 
 func totalQueue(c *claim.Claim) error {
@@ -29,8 +32,9 @@ func totalQueue(c *claim.Claim) error {
 	if err != nil {
 		return err
 	}
+	leases := slices.ContainsFunc(c.Ops, func(o claim.Op) bool { return o.Invoke.F == "receive" })
 	return decide(c, func(ops []*claim.Op) (subject, error) {
-		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"]})
+		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"], leased: newLeased(ops, leases)})
 	})
 }
 
@@ -51,6 +55,11 @@ func newDeliveries(ops []*claim.Op, d deliveries) (*deliveries, error) {
 				return nil, err
 			}
 		}
+		if o.Invoke.F == "receive" {
+			if err := receipt(o); err != nil {
+				return nil, err
+			}
+		}
 		d.name = append(d.name, delivered(o)...)
 	}
 	d.name = d.name.sorted()
@@ -60,6 +69,7 @@ func newDeliveries(ops []*claim.Op, d deliveries) (*deliveries, error) {
 	}
 	for i := range d.goods {
 		slices.Sort(d.goods[i].out)
+		slices.Sort(d.goods[i].taken)
 	}
 	return &d, nil
 }
@@ -73,6 +83,8 @@ func delivered(o *claim.Op) []history.Value {
 		return o.Complete.Value.Elems()
 	case o.Invoke.F == "dequeue" && !o.Complete.Value.IsNil():
 		return []history.Value{o.Complete.Value}
+	case o.Invoke.F == "receive" && !o.Complete.Value.IsNil():
+		return []history.Value{o.Complete.Value.Get("message")}
 	default:
 		return nil
 	}
@@ -80,14 +92,18 @@ func delivered(o *claim.Op) []history.Value {
 
 func (d *deliveries) take(o *claim.Op) {
 	unknown := !o.Happened() && !o.Failed()
-	if o.Happened() && slices.Contains([]string{"enqueue", "dequeue", "drain"}, o.Invoke.F) {
+	if o.Happened() && slices.Contains([]string{"enqueue", "dequeue", "receive", "drain"}, o.Invoke.F) {
 		d.moved++
 	}
 	if o.Invoke.F == "enqueue" {
 		d.good(o.Invoke.Value).tried = true
 	}
 	switch {
-	case o.Invoke.F == "dequeue" && unknown:
+	case o.Invoke.F == "ack" && !o.Failed():
+		if i, known := d.name.of(o.Invoke.Value.Get("message")); known {
+			d.goods[i].acks = true
+		}
+	case (o.Invoke.F == "dequeue" || o.Invoke.F == "receive") && unknown:
 		d.takers++
 	case o.Invoke.F == "drain" && unknown:
 		d.drainers++
@@ -102,6 +118,9 @@ func (d *deliveries) take(o *claim.Op) {
 		if !v.IsNil() {
 			g := d.good(v)
 			g.out = append(g.out, o.Res)
+			if !underLease(o) {
+				g.taken = append(g.taken, o.Res)
+			}
 		}
 	}
 }
@@ -120,8 +139,8 @@ func (d *deliveries) holds() (int, error) {
 		if d.plain {
 			judged += len(g.out)
 		}
-		missing += max(0, g.acked-len(g.out))
-		if d.tooEarly(g, claim.Never) || (d.plain || d.exactly) && len(g.out) > len(g.begun) {
+		missing += d.owed(g)
+		if d.tooEarly(g, claim.Never) || len(d.once(g)) > len(g.begun) {
 			return 0, fmt.Errorf("%v came out %d times, which the %d enqueues of it that did not fail cannot explain", d.name[i], len(g.out), len(g.begun))
 		}
 	}
@@ -131,11 +150,45 @@ func (d *deliveries) holds() (int, error) {
 	return judged, nil
 }
 
+// owed returns how often an element still has to come out. What came out under
+// leases alone, and nobody can have acknowledged, comes back.
+func (d *deliveries) owed(g good) int {
+	if n := g.acked - len(g.out); n > 0 {
+		return n
+	}
+	if g.acked > 0 && len(g.taken) == 0 && !g.acks && !d.atMost {
+		return 1
+	}
+	return 0
+}
+
+// once returns when an element came out, of the times of which there may be no more
+// than enqueues.
+func (d *deliveries) once(g good) []int {
+	switch {
+	case d.plain:
+		return g.taken
+	case d.exactly:
+		return g.out
+	default:
+		return nil
+	}
+}
+
 // tooEarly reports whether an element had come out by some time that was not in
 // the queue by then. Unless each enqueue is worth one dequeue, the first is enough
 // for all.
 func (d *deliveries) tooEarly(g good, by int) bool {
-	for k, out := range g.out {
+	if d.plain && len(g.out) > len(g.taken) {
+		if len(g.begun) == 0 || g.out[0] <= by && g.out[0] < g.begun[0] {
+			return true
+		}
+	}
+	outs := g.out
+	if d.plain {
+		outs = g.taken
+	}
+	for k, out := range outs {
 		if out > by {
 			break
 		}
@@ -200,13 +253,13 @@ func (d *deliveries) confirm(anomaly string, v history.Value, acked, out int, la
 	shown := false
 	switch anomaly {
 	case "lost":
-		shown = !d.plain && acked == 1 && out == 0 && g.acked > len(g.out) && !d.excused()
+		shown = !d.plain && acked == 1 && out == 0 && d.owed(*g) > 0 && !d.excused() && d.leased.over()
 	case "aborted-dequeue":
 		shown = out > 0 && len(g.begun) == 0
 	case "premature-dequeue":
 		shown = out > 0 && len(g.begun) > 0 && d.tooEarly(*g, last.Res)
 	case "duplicated":
-		shown = (d.plain || d.exactly) && out > len(g.begun)
+		shown = out > len(g.begun) && len(d.once(*g)) > len(g.begun)
 	}
 	if !shown {
 		return fmt.Errorf("the operations do not show %q for %v, of which %d enqueues were ok and %d may have happened, and which came out %d times",
