@@ -31,10 +31,12 @@ func (j *judge) call(c history.Call) error {
 	case "renew":
 		return j.renewed(o, history.Value{}, "ttl")
 	case "extend":
+		j.accepted(o)
 		return j.renewed(o, c.Invoke.Value.Get("message"), "visibility")
 	case "release":
 		j.ends(o, history.Value{})
 	case "ack", "nack":
+		j.accepted(o)
 		return j.done(o)
 	case "write":
 		return j.wrote(o)
@@ -124,6 +126,14 @@ func (j *judge) ends(o op, message history.Value) {
 	id, t := j.thing(o.Invoke.Key, message)
 	if at, ok := j.holder[holder{id, o.Invoke.Process}]; ok && t.holds[at].until == math.MaxInt {
 		t.holds[at].until, t.holds[at].back = o.inv, o.Invoke
+	}
+}
+
+// accepted notes the token with which something was done about a message.
+func (j *judge) accepted(o op) {
+	if token, ok := o.Invoke.Value.Get("token").Int(); ok && o.res != math.MaxInt {
+		_, t := j.thing(o.Invoke.Key, o.Invoke.Value.Get("message"))
+		t.used = append(t.used, write{o, token})
 	}
 }
 

@@ -9,6 +9,7 @@
 //	extend   QUEUE {"message": M} => {"visibility": 500}
 //	ack      QUEUE {"message": M}                        done: it must not be delivered again
 //	nack     QUEUE {"message": M}                        not done: it may be
+//	                                                     these three can have the token that came with the message
 //	leader   CLUSTER => {"term": 3, "leader": "n1"}      what the node says that the client asked; leader may be nil
 //
 // A process certainly holds a lock from the moment at which its acquire came back
@@ -22,6 +23,7 @@
 //	token-reused     two acquires of a lock got one fencing token
 //	token-regressed  an acquire got a lower token than one that had ended before it began
 //	stale-write      a write was accepted, although one with a higher token had been accepted before it began
+//	stale-ack        an ack, a nack or an extend was accepted, although the message had been received with a higher token before it began
 //	acked-again      a message was delivered after it had been acknowledged
 //	two-leaders      one term has two leaders
 //	term-regressed   a node went back to an earlier term
@@ -55,6 +57,7 @@ const (
 	TokenReused    = "token-reused"
 	TokenRegressed = "token-regressed"
 	StaleWrite     = "stale-write"
+	StaleAck       = "stale-ack"
 	AckedAgain     = "acked-again"
 	TwoLeaders     = "two-leaders"
 	TermRegressed  = "term-regressed"
@@ -62,7 +65,7 @@ const (
 
 // Anomalies returns the names of all anomalies, the gravest first.
 func Anomalies() []string {
-	return []string{TwoLeaders, StaleWrite, Overlap, TokenReused, TokenRegressed, AckedAgain, TermRegressed}
+	return []string{TwoLeaders, StaleWrite, Overlap, StaleAck, TokenReused, TokenRegressed, AckedAgain, TermRegressed}
 }
 
 // Options say what is promised.
@@ -115,6 +118,7 @@ type thing struct {
 	holds  []hold // in the order in which they began to ask
 	acks   []op
 	writes []write
+	used   []write // tokens of acks, nacks and extends that were accepted
 }
 
 // hold is a time in which a process certainly held a thing.
@@ -181,6 +185,7 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 		j.overlaps(&j.things[i])
 		j.tokens(&j.things[i])
 		j.writes(&j.things[i])
+		j.receipts(&j.things[i])
 		j.acked(&j.things[i])
 	}
 	j.regress()
@@ -279,6 +284,20 @@ func (j *judge) writes(t *thing) {
 		if top != nil && w.token < top.token {
 			j.add(StaleWrite, t, fmt.Sprintf("the write of %s with token %d was accepted by %s; after that, %s wrote with token %d, and that was accepted too",
 				j.who(top.op), top.token, j.clock.At(top.Complete), j.who(w.op), w.token), top.op, w.op)
+		}
+	}
+}
+
+// receipts finds uses of tokens that were accepted after somebody had received the
+// message with a higher one: whose was that message?
+func (j *judge) receipts(t *thing) {
+	for _, w := range t.used {
+		for i := range t.holds {
+			if h := &t.holds[i]; h.fenced && h.res < w.inv && h.token > w.token {
+				j.add(StaleAck, t, fmt.Sprintf("%s received %s with token %d, by %s; after that, the %s of %s with token %d was accepted",
+					j.who(h.op), t.title, h.token, j.clock.At(h.Complete), w.Invoke.F, j.who(w.op), w.token), h.op, w.op)
+				break
+			}
 		}
 	}
 }

@@ -75,6 +75,8 @@ type sim struct {
 	token  int64
 	seen   int64 // the highest token of a write
 	acked  bool
+	serial int64 // the last token of the message
+	had    map[history.Process]int64
 	term   int64
 	behind map[string]int64
 }
@@ -85,7 +87,7 @@ type pending struct {
 }
 
 func newSim(rng *rand.Rand, noise int) *sim {
-	return &sim{rng: rng, noise: noise, open: map[history.Process]*pending{}, owner: [2]history.Process{-1, -1}, behind: map[string]int64{}}
+	return &sim{rng: rng, noise: noise, open: map[history.Process]*pending{}, owner: [2]history.Process{-1, -1}, behind: map[string]int64{}, had: map[history.Process]int64{}}
 }
 
 func (s *sim) wrong() bool { return s.noise > 0 && s.rng.IntN(s.noise) == 0 }
@@ -185,14 +187,23 @@ func (s *sim) choose(op *history.Op) {
 			if s.acked && !s.wrong() || !s.take(1, p, ttl) {
 				return history.OK, history.Nil
 			}
-			return history.OK, limit("visibility", "message", "m")
+			if s.serial++; s.wrong() {
+				s.serial -= 1 + int64(s.rng.IntN(2))
+			}
+			s.had[p] = s.serial
+			return history.OK, limit("visibility", "message", "m", "token", s.serial)
 		}
 	case 5:
 		op.F, op.Key, op.Value = []string{"ack", "nack", "extend"}[s.rng.IntN(3)], history.String("q"), message
-		f := op.F
+		if s.had[p] > 0 {
+			op.Value = fields("message", "m", "token", s.had[p])
+		}
+		f, message := op.F, op.Value
 		effect = func() (history.Type, history.Value) {
 			switch {
-			case s.owner[1] != p || s.time >= s.until[1] || f == "extend" && ttl == 0:
+			case f == "extend" && ttl == 0:
+				return history.Fail, message
+			case (s.owner[1] != p || s.time >= s.until[1]) && !s.wrong():
 				return history.Fail, message
 			case f == "extend":
 				s.until[1] = max(s.until[1], s.time+ttl*1e6)
@@ -312,6 +323,11 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 			if f == "write" && g == "write" && before && a > b {
 				broken[StaleWrite] = true
 			}
+			if got(c) && before && (g == "ack" || g == "nack" || g == "extend") && thing(c) == thing(d) {
+				a, ok1 := v.Get("token").Int()
+				b, ok2 := d.Invoke.Value.Get("token").Int()
+				broken[StaleAck] = broken[StaleAck] || ok1 && ok2 && a > b
+			}
 			if f == "ack" && got(d) && thing(c) == thing(d) && before && !opts.Redelivery {
 				broken[AckedAgain] = true
 			}
@@ -389,7 +405,10 @@ func TestMutations(t *testing.T) {
 		TokenReused:    func(l *calls, c []int) { l.h.Ops[c[3]+1].Value = fields("token", int64(1)) },
 		TokenRegressed: func(l *calls, c []int) { l.h.Ops[c[3]+1].Value = fields("token", int64(0)) },
 		StaleWrite:     func(l *calls, c []int) { l.h.Ops[c[4]].Value = fields("token", int64(0)) },
-		AckedAgain:     func(l *calls, c []int) { l.h.Ops[c[7]+1].Value = fields("message", "m1", "visibility", int64(50)) },
+		StaleAck: func(l *calls, c []int) {
+			l.h.Ops[c[5]+1].Value = fields("message", "m1", "visibility", int64(50), "token", int64(2))
+		},
+		AckedAgain: func(l *calls, c []int) { l.h.Ops[c[7]+1].Value = fields("message", "m1", "visibility", int64(50)) },
 		TwoLeaders: func(l *calls, c []int) {
 			l.h.Ops[c[9]+1].Value = fields("term", int64(1), "leader", "n2")
 		},
@@ -408,7 +427,7 @@ func TestMutations(t *testing.T) {
 			c = append(c, l.call(1, "write", "k", fields("token", int64(1)), history.Nil), l.call(1, "release", "k", history.Nil, history.Nil))
 			other()
 			c = append(c, l.call(2, "acquire", "k", history.Nil, fields("token", int64(2))), l.call(2, "write", "k", fields("token", int64(2)), history.Nil))
-			c = append(c, l.call(1, "receive", "q", history.Nil, fields("message", "m1", "visibility", int64(50))), l.call(1, "ack", "q", fields("message", "m1"), history.Nil))
+			c = append(c, l.call(1, "receive", "q", history.Nil, fields("message", "m1", "visibility", int64(50), "token", int64(1))), l.call(1, "ack", "q", fields("message", "m1", "token", int64(1)), history.Nil))
 			other()
 			c = append(c, l.call(2, "receive", "q", history.Nil, fields("message", "m2", "visibility", int64(50))))
 			c = append(c, l.call(2, "leader", "", history.Nil, fields("term", int64(1), "leader", "n1")), l.call(2, "leader", "", history.Nil, fields("term", int64(2), "leader", "n2")))

@@ -115,7 +115,7 @@ func tokenOf(v history.Value) string {
 
 func field(o *claim.Op, name string) int64 {
 	v := o.Complete.Value
-	if o.Invoke.F == "write" {
+	if o.Invoke.F == "write" || receipt(o) {
 		v = o.Invoke.Value
 	}
 	n, _ := v.Get(name).Int()
@@ -137,11 +137,16 @@ func (l *leases) rules() map[string]roleRule {
 			a, b := l.holds[o[0]], l.holds[o[1]]
 			return a != nil && b != nil && a != b && a.thing == b.thing && a.Res < b.Res && a.at(a.Op) && a.at(b.Op) && b.at(b.Op)
 		}},
-		"token-reused":    two("acquire", func(a, b *claim.Op) bool { return fenced(a, b) && field(a, "token") == field(b, "token") }),
-		"token-regressed": two("acquire", func(a, b *claim.Op) bool { return fenced(a, b) && a.Before(b) && field(a, "token") > field(b, "token") }),
+		"token-reused": {2, func(o []*claim.Op, _ string) bool {
+			return o[0] != o[1] && fenced(o[0], o[1]) && field(o[0], "token") == field(o[1], "token")
+		}},
+		"token-regressed": {2, func(o []*claim.Op, _ string) bool {
+			return fenced(o[0], o[1]) && o[0].Before(o[1]) && field(o[0], "token") > field(o[1], "token")
+		}},
 		"stale-write": two("write", func(a, b *claim.Op) bool {
 			return same(a, b) && a.Before(b) && tokenOf(a.Invoke.Value) != "" && tokenOf(b.Invoke.Value) != "" && field(a, "token") > field(b, "token")
 		}),
+		"stale-ack": {2, func(o []*claim.Op, _ string) bool { return l.stale(o[0], o[1]) }},
 		"acked-again": two("receive", func(a, b *claim.Op) bool {
 			return !l.again && a.Invoke.F == "ack" && thing(a) == thing(b) && a.Before(b)
 		}),
@@ -154,6 +159,18 @@ func (l *leases) rules() map[string]roleRule {
 	}
 }
 
+// stale reports whether b did something about a message that a had received before
+// with a higher token.
+func (l *leases) stale(a, b *claim.Op) bool {
+	return l.holds[a] != nil && a.Invoke.F == "receive" && receipt(b) && thing(a) == thing(b) && a.Before(b) &&
+		tokenOf(a.Complete.Value) != "" && field(a, "token") > field(b, "token")
+}
+
+// receipt reports whether an operation did something with the token of a message.
+func receipt(o *claim.Op) bool {
+	return slices.Contains([]string{"ack", "nack", "extend"}, o.Invoke.F) && o.Happened() && tokenOf(o.Invoke.Value) != ""
+}
+
 func leaderOf(o *claim.Op) string { return idOf(o.Complete.Value.Get("leader")) }
 
 // hold confirms that no rule is broken.
@@ -164,6 +181,10 @@ func (l *leases) hold() error {
 	groups := make(map[string][]*claim.Op) // what has to grow
 	leader, token := make(map[string]string), make(map[string]*claim.Op)
 	acked := make(map[string]int)
+	received := make(map[string][]*claim.Op)
+	for _, h := range l.order {
+		received[h.thing] = append(received[h.thing], h.Op)
+	}
 	for i := range l.ops {
 		if o := &l.ops[i]; o.Invoke.F == "ack" && o.Happened() {
 			if at, ok := acked[thing(o)]; !ok || o.Res < at {
@@ -175,6 +196,9 @@ func (l *leases) hold() error {
 		o := &l.ops[i]
 		if !o.Happened() {
 			continue
+		}
+		if receipt(o) && slices.ContainsFunc(received[thing(o)], func(a *claim.Op) bool { return l.stale(a, o) }) {
+			return fmt.Errorf("index %d has a token that was out of date", o.Inv)
 		}
 		key := fmt.Sprintf("%s %v %q", o.Invoke.F, o.Invoke.Key.Kind(), idOf(o.Invoke.Key))
 		switch o.Invoke.F {
@@ -190,7 +214,11 @@ func (l *leases) hold() error {
 			if tokenOf(o.Invoke.Value) != "" {
 				groups[key] = append(groups[key], o)
 			}
-		case "acquire":
+		case "acquire", "receive":
+			if l.holds[o] == nil {
+				continue
+			}
+			key += thing(o)
 			if t := tokenOf(o.Complete.Value); t != "" {
 				if token[key+t] != nil {
 					return fmt.Errorf("indexes %d and %d got one token", token[key+t].Inv, o.Inv)
@@ -198,8 +226,7 @@ func (l *leases) hold() error {
 				token[key+t] = o
 				groups[key] = append(groups[key], o)
 			}
-		case "receive":
-			if at, ok := acked[thing(o)]; ok && at < o.Inv && !l.again && l.holds[o] != nil {
+			if at, ok := acked[thing(o)]; ok && o.Invoke.F == "receive" && at < o.Inv && !l.again {
 				return fmt.Errorf("index %d receives what was acknowledged", o.Inv)
 			}
 		}
