@@ -97,6 +97,9 @@ func (d *Decoder) Rest() []byte {
 	return b
 }
 
+// More reports whether something is left.
+func (d *Decoder) More() bool { return len(d.b) > 0 }
+
 // Err returns the first error so far.
 func (d *Decoder) Err() error { return d.err }
 
