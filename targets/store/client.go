@@ -8,24 +8,20 @@ import (
 
 	"github.com/ordeal-dev/ordeal/harness/client"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/targets/kit/request"
 	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
-// caller sends requests to the node that a client belongs to, and gives each
-// a name of its own. It tries once: a retry is the business of the store.
-type caller struct{ seq uint64 }
+// caller sends requests to the node that a client belongs to.
+type caller struct{ request.Caller }
 
-// call sends a request. A process number is never used by two clients at a
-// time, and the index of an invocation only grows, so that the name of a
-// request is unique even if the process goes on with a new client.
+// call sends a request and returns what the store found.
 func (c *caller) call(env client.Env, op history.Op, req kv.Request) (kv.Response, error) {
-	c.seq = max(c.seq+1, uint64(op.Index)+1)
-	req.Client, req.Seq = uint64(op.Process)+1, c.seq
-	answer, err := env.Call(env.Node(), req.AppendTo(make([]byte, 0, 64)))
-	if err != nil {
-		return kv.Response{}, err
+	code, body, err := c.Call(env, op, req.Op.ReadOnly(), req.AppendBody(make([]byte, 0, 64)))
+	if err != nil || code != kv.OK {
+		return kv.Response{Code: code}, err
 	}
-	resp, err := kv.ParseResponse(answer)
+	resp, err := kv.ParseFound(body)
 	if err != nil {
 		return resp, fmt.Errorf("bad-answer: %w", err)
 	}
@@ -33,36 +29,17 @@ func (c *caller) call(env client.Env, op history.Op, req kv.Request) (kv.Respons
 }
 
 // ended completes an operation whose request came back with neither a result
-// nor a finding. Only codes that are known to be definite end a write as failed.
+// nor a finding.
 func ended(op history.Op, code kv.Code, readOnly bool) history.Op {
 	switch code {
-	case kv.NotFound, kv.Mismatch, kv.Unavailable, kv.Unsupported, kv.BadRequest:
-		return client.Fail(op, codeName(code))
-	default:
-		if readOnly {
-			return client.Fail(op, codeName(code))
-		}
-		return client.Info(op, codeName(code))
-	}
-}
-
-// codeName is how a code stands in a history.
-func codeName(c kv.Code) string {
-	switch c {
 	case kv.NotFound:
-		return "not-found"
+		return client.Fail(op, "not-found")
 	case kv.Mismatch:
-		return "mismatch"
-	case kv.Unavailable:
-		return "unavailable"
+		return client.Fail(op, "mismatch")
 	case kv.Unsupported:
-		return "unsupported"
-	case kv.Unknown:
-		return "unknown"
-	case kv.BadRequest:
-		return "bad-request"
+		return client.Fail(op, "unsupported")
 	default:
-		return fmt.Sprintf("code-%d", c)
+		return request.Ended(op, code, readOnly)
 	}
 }
 

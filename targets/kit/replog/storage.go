@@ -1,4 +1,4 @@
-package cp
+package replog
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 )
 
 // The files of a node. A file that ends in ".tmp" is being written, and is
@@ -25,7 +26,8 @@ const (
 // is durable are handed in after it, and come back through settled.
 type storage struct {
 	disk actor.Disk
-	lazy bool // bug CP4
+	name string // of the node, see Config
+	lazy bool
 
 	busy    bool
 	flying  []*raftpb.Message // what waits for the operation under way
@@ -51,9 +53,9 @@ type snapshotFile struct {
 	data        []byte
 }
 
-func newStorage(disk actor.Disk, lazy bool) *storage {
-	s := &storage{disk: disk, lazy: lazy, appended: sound("append to " + walFile)}
-	s.flushed = s.batchDone
+func newStorage(disk actor.Disk, name string, lazy bool) *storage {
+	s := &storage{disk: disk, name: name, lazy: lazy}
+	s.appended, s.flushed = s.sound("append to "+walFile), s.batchDone
 	return s
 }
 
@@ -143,7 +145,7 @@ func (s *storage) appendBatch() {
 
 // batchDone is called when a batch is durable.
 func (s *storage) batchDone(err error) {
-	check("sync of "+walFile, err)
+	s.check("sync of "+walFile, err)
 	s.synced = s.upTo
 	s.done()
 }
@@ -155,19 +157,19 @@ func (s *storage) done() {
 	s.settled(ms)
 }
 
-// syncLazily is what bug CP4 does now and then.
-func (s *storage) syncLazily() { s.disk.Sync(walFile, sound("sync of "+walFile)) }
+// sync is what is done now and then if syncs are lazy.
+func (s *storage) sync() { s.disk.Sync(walFile, s.sound("sync of "+walFile)) }
 
 // replace gives a file a new content, all or nothing, and calls done when
 // that is durable.
 func (s *storage) replace(name string, content []byte, done func()) {
 	tmp := name + tmpEnd
-	s.disk.Append(tmp, content, sound("write of "+tmp))
+	s.disk.Append(tmp, content, s.sound("write of "+tmp))
 	s.disk.Sync(tmp, func(err error) {
-		check("sync of "+tmp, err)
-		s.disk.Rename(tmp, name, sound("rename of "+tmp))
+		s.check("sync of "+tmp, err)
+		s.disk.Rename(tmp, name, s.sound("rename of "+tmp))
 		s.disk.SyncDir(func(err error) {
-			check("sync of the directory", err)
+			s.check("sync of the directory", err)
 			done()
 		})
 	})
@@ -175,14 +177,14 @@ func (s *storage) replace(name string, content []byte, done func()) {
 
 // check ends the node on an error of the disk. What a disk holds after a failed
 // write or sync is anyone's guess, and to go on would be to acknowledge guesses.
-func check(what string, err error) {
+func (s *storage) check(what string, err error) {
 	if err != nil {
-		panic(fmt.Sprintf("cp: %s failed: %v; the node stops rather than acknowledge what may be lost", what, err))
+		panic(fmt.Sprintf("%s: %s failed: %v; the node stops rather than acknowledge what may be lost", s.name, what, err))
 	}
 }
 
 // sound returns a function that checks what it is called with.
-func sound(what string) func(error) { return func(err error) { check(what, err) } }
+func (s *storage) sound(what string) func(error) { return func(err error) { s.check(what, err) } }
 
 const (
 	frameSize   = 8 // length and checksum of what follows
@@ -213,22 +215,15 @@ func appendRecord(b []byte, h recordHead, ents []*raftpb.Entry) []byte {
 	at := len(b)
 	b = append(b, make([]byte, frameSize)...)
 	if h.start != nil {
-		b = appendNumbers(append(b, kindImage), h.start.base, h.start.term, h.start.records)
+		b = wire.AppendUvarints(append(b, kindImage), h.start.base, h.start.term, h.start.records)
 	} else {
 		b = append(b, kindAppend)
 	}
-	b = appendNumbers(b, h.seq, h.synced, h.hard.term, h.hard.vote, h.hard.commit)
+	b = wire.AppendUvarints(b, h.seq, h.synced, h.hard.term, h.hard.vote, h.hard.commit)
 	b = appendEntries(b, ents)
 	payload := b[at+frameSize:]
 	binary.LittleEndian.PutUint32(b[at:], uint32(len(payload)))
 	binary.LittleEndian.PutUint32(b[at+4:], crc32.Checksum(payload, castagnoli))
-	return b
-}
-
-func appendNumbers(b []byte, ns ...uint64) []byte {
-	for _, n := range ns {
-		b = binary.AppendUvarint(b, n)
-	}
 	return b
 }
 

@@ -1,4 +1,4 @@
-package cp
+package replog
 
 import (
 	"go.etcd.io/raft/v3"
