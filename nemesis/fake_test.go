@@ -3,7 +3,9 @@ package nemesis
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
@@ -22,6 +24,9 @@ type fake struct {
 	cut     []world.Link
 	broken  []world.Link // dead although nobody cut them
 	dropped map[world.Link]uint64
+	shaped  []world.Link // links whose packets fare as shape says
+	shape   world.Packets
+	met     map[world.Link]uint64
 	disks   []world.Canaries
 	leader  int // -1 for none
 
@@ -33,7 +38,7 @@ type fake struct {
 }
 
 func newFake(nodes int) *fake {
-	f := &fake{leader: -1, dropped: map[world.Link]uint64{}, fails: -1, fail: map[string]error{}}
+	f := &fake{leader: -1, dropped: map[world.Link]uint64{}, met: map[world.Link]uint64{}, fails: -1, fail: map[string]error{}}
 	for n := range nodes {
 		f.procs = append(f.procs, world.Process{State: "running", PID: 100 + n, Starts: 1})
 		f.clocks = append(f.clocks, world.ClockReading{Reads: 10})
@@ -86,12 +91,32 @@ func (f *fake) Probe(links []world.Link) ([]bool, error) {
 }
 
 func (f *fake) Dropped() (map[world.Link]uint64, error) {
-	dropped := map[world.Link]uint64{}
-	for l, n := range f.dropped {
-		dropped[l] = n
-	}
-	return dropped, f.call("Dropped")
+	return maps.Clone(f.dropped), f.call("Dropped")
 }
+
+func (f *fake) Shape(links []world.Link, p world.Packets) error {
+	return f.order(func() { f.shaped, f.shape = slices.Clone(links), p }, "Shape %d", len(links))
+}
+
+// Measure says exactly what was asked for: no chance is at work here.
+func (f *fake) Measure(links []world.Link, t world.Train) ([]world.Passage, error) {
+	passages := make([]world.Passage, len(links))
+	for i, l := range links {
+		p := world.Passage{Sent: t.Packets, Arrived: t.Packets, Delay: time.Millisecond}
+		if slices.Contains(f.cut, l) || slices.Contains(f.broken, l) {
+			p.Arrived, p.Delay = 0, 0
+		} else if slices.Contains(f.shaped, l) {
+			part := func(ppm int64) int { return int(int64(t.Packets) * ppm / 1_000_000) }
+			p.Arrived -= part(f.shape.Loss)
+			p.Twice, p.Overtaken = part(f.shape.Dup), part(f.shape.Reorder)
+			p.Delay += f.shape.Delay + f.shape.Jitter/2
+		}
+		passages[i] = p
+	}
+	return passages, f.call("Measure")
+}
+
+func (f *fake) Shaped() (map[world.Link]uint64, error) { return maps.Clone(f.met), f.call("Shaped") }
 
 func (f *fake) state(node int, s string) func() { return func() { f.procs[node].State = s } }
 
@@ -143,15 +168,11 @@ func (f *fake) Disk(n int) (world.Canaries, error) { return f.disks[n], f.call("
 
 // did returns the calls that changed something, or tried to.
 func (f *fake) did() []string {
+	looks := []string{"Process", "Status", "Clock", "Probe", "Dropped", "Measure", "Shaped"}
 	var orders []string
 	for _, c := range f.calls {
-		var n int
-		if k, _ := fmt.Sscanf(c, "Process %d", &n); k == 0 {
-			if k, _ = fmt.Sscanf(c, "Status %d", &n); k == 0 {
-				if k, _ = fmt.Sscanf(c, "Clock %d", &n); k == 0 && c != "Probe" && c != "Dropped" {
-					orders = append(orders, c)
-				}
-			}
+		if what, _, _ := strings.Cut(c, " "); !slices.Contains(looks, what) {
+			orders = append(orders, c)
 		}
 	}
 	return orders

@@ -101,14 +101,7 @@ func restorePartition(record history.Value) *partition {
 	for _, side := range record.Get("sides").Elems() {
 		w.sides = append(w.sides, nodeNumbers(side))
 	}
-	for _, link := range record.Get("cut").Elems() {
-		from, to, _ := strings.Cut(link.Text(), ">")
-		a, okA := nodeNumber(from)
-		b, okB := nodeNumber(to)
-		if okA && okB {
-			w.cut = append(w.cut, world.Link{From: a, To: b})
-		}
-	}
+	w.cut = linksNamed(record.Get("cut"))
 	return w
 }
 
@@ -228,6 +221,20 @@ func linkNames(links []world.Link) history.Value {
 	return history.List(vs...)
 }
 
+// linksNamed is the inverse of linkNames; what is not a link is left out.
+func linksNamed(v history.Value) []world.Link {
+	var links []world.Link
+	for _, link := range v.Elems() {
+		from, to, _ := strings.Cut(link.Text(), ">")
+		a, okA := nodeNumber(from)
+		b, okB := nodeNumber(to)
+		if okA && okB {
+			links = append(links, world.Link{From: a, To: b})
+		}
+	}
+	return links
+}
+
 func linkName(l world.Link) string { return nodeName(l.From) + ">" + nodeName(l.To) }
 
 func (w *partition) Inject(ctl world.Control) error { return ctl.Cut(w.cut) }
@@ -301,13 +308,18 @@ func (w *partition) LookBack(ctl world.Control) (Finding, error) {
 		return Finding{Witness: history.Inconclusive}, err
 	}
 	f := Finding{}
-	var dropped []history.Value
-	for _, l := range w.cut {
-		if n := after[l] - w.before[l]; n > 0 {
-			f.Exercised = true
-			dropped = append(dropped, str(linkName(l)), history.Int(int64(n)))
+	f.Exercised, f.Evidence = countMet(w.cut, w.before, after, "dropped")
+	return f, nil
+}
+
+// countMet compares counts of the target's own packets on links, and returns
+// whether there were any and, as evidence of the given name, how many.
+func countMet(links []world.Link, before, after map[world.Link]uint64, name string) (met bool, evidence []history.Value) {
+	var counts []history.Value
+	for _, l := range links {
+		if n := after[l] - before[l]; n > 0 {
+			counts = append(counts, str(linkName(l)), history.Int(int64(n)))
 		}
 	}
-	f.Evidence = []history.Value{str("dropped"), history.Map(dropped...)}
-	return f, nil
+	return len(counts) > 0, []history.Value{str(name), history.Map(counts...)}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/world"
 )
 
-var builtin = []Fault{Partition(), Kill(), Pause(), Clock(), Power()}
+var builtin = []Fault{Partition(), Kill(), Pause(), Clock(), Packet(), Power()}
 
 // one aims every fault at a single node, or cuts a single node off.
 func one(f Fault) map[string]string {
@@ -23,6 +23,8 @@ func one(f Fault) map[string]string {
 		return map[string]string{"shape": "one"}
 	case "clock":
 		return map[string]string{"targets": "one", "offset": "30s"}
+	case "packet":
+		return map[string]string{"kind": "storm", "links": "node"}
 	default:
 		return map[string]string{"targets": "one"}
 	}
@@ -37,6 +39,7 @@ func TestLifeOfAWindow(t *testing.T) {
 		"kill":      {"Kill N", "Start N"},
 		"pause":     {"Pause N", "Resume N"},
 		"clock":     {"SetClock N 30s 0", "SetClock N 0s 0"},
+		"packet":    {"Shape 8", "Shape 0"},
 		"power":     {"PowerOff N", "Disk N", "Start N"},
 	}
 	for _, f := range builtin {
@@ -50,7 +53,8 @@ func TestLifeOfAWindow(t *testing.T) {
 				t.Errorf("records %v", got)
 			}
 			for _, v := range []history.Value{injected, healed} {
-				looks := v.Get("step").Text() == "injected" || f.Kind != "partition" // which only counts packets at its end
+				onlyCounts := f.Kind == "partition" || f.Kind == "packet"
+				looks := v.Get("step").Text() == "injected" || !onlyCounts // packets at the end of the window
 				if looks && v.Get("witness").Text() != string(history.Confirmed) || v.Get("kind").Text() != f.Kind {
 					t.Errorf("recorded as %v", v)
 				}
@@ -107,6 +111,7 @@ func TestExercised(t *testing.T) {
 		"kill":      func(d *drill, n int) { d.fake.procs[n].Refused++ },
 		"pause":     func(d *drill, n int) { d.fake.procs[n].Refused++ },
 		"clock":     func(d *drill, n int) { d.fake.clocks[n].Reads++ },
+		"packet":    func(d *drill, _ int) { d.fake.met[d.fake.shaped[0]] += 3 },
 		"power":     func(d *drill, n int) { d.fake.procs[n].Refused++ },
 	}
 	for _, f := range builtin {
@@ -329,7 +334,7 @@ func TestHealAll(t *testing.T) {
 	if done.Value.Get("step").Text() != "heal-all" || done.Error != "" {
 		t.Errorf("completed as %v", done)
 	}
-	if got := steps(d.records); !slices.Equal(got, slices.Repeat([]string{"heal", "healed"}, 5)) {
+	if got := steps(d.records); !slices.Equal(got, slices.Repeat([]string{"heal", "healed"}, len(builtin))) {
 		t.Errorf("records %v", got)
 	}
 	for n, p := range d.fake.procs {

@@ -151,6 +151,17 @@ func TestParams(t *testing.T) {
 		{Clock(), 5, map[string]string{"drift": "fast"}, `drift="fast" is not a duration`},
 		{Clock(), 2, map[string]string{"targets": "minority"}, "2 nodes have no minority"},
 		{Kill(), 5, map[string]string{"every": ""}, ""},
+		{Packet(), 5, map[string]string{"kind": "lose"}, `kind="lose" is not known: want one of delay, loss, dup, reorder, storm, mix`},
+		{Packet(), 5, map[string]string{"links": "some"}, `links="some" is not known: want one of node, all, leader, link, clients, mix`},
+		{Packet(), 1, nil, "1 node has no links to others; take at least 2 nodes, or links=clients"},
+		{Packet(), 1, map[string]string{"links": "clients"}, ""},
+		{Packet(), 5, map[string]string{"links": "clients", "kind": "dup"}, "kind=dup does nothing to clients, who talk over TCP"},
+		{Packet(), 5, map[string]string{"loss": "20"}, `loss="20" is not a share from 5% to 90%: write it like 20%, or mix`},
+		{Packet(), 5, map[string]string{"dup": "1%"}, `dup="1%" is not a share`},
+		{Packet(), 5, map[string]string{"reorder": "95%"}, `reorder="95%" is not a share`},
+		{Packet(), 5, map[string]string{"delay": "1h"}, `delay="1h" is not a time from 5ms to 2s: write it like 200ms, or mix`},
+		{Packet(), 5, map[string]string{"behind": "10ms"}, `behind="10ms" is not a time from 200ms to 2s`},
+		{Packet(), 5, map[string]string{"loss": "5%", "jitter": "0s", "behind": "2s", "delay": "5ms"}, ""},
 	} {
 		_, err := NewUse(c.fault, c.params, c.nodes)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

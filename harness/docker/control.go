@@ -198,6 +198,21 @@ func (c *control) Kill(node int) error {
 // PowerOff implements world.Control.
 func (c *control) PowerOff(int) error { return fmt.Errorf("%w: power", ErrUnsupported) }
 
+// Shape implements world.Control.
+func (c *control) Shape([]world.Link, world.Packets) error {
+	return fmt.Errorf("%w: packet", ErrUnsupported)
+}
+
+// Measure implements world.Control.
+func (c *control) Measure([]world.Link, world.Train) ([]world.Passage, error) {
+	return nil, fmt.Errorf("%w: packet", ErrUnsupported)
+}
+
+// Shaped implements world.Control.
+func (c *control) Shaped() (map[world.Link]uint64, error) {
+	return nil, fmt.Errorf("%w: packet", ErrUnsupported)
+}
+
 // Start implements world.Control.
 func (c *control) Start(node int) error {
 	_, err := ask(c, node, func(ctx context.Context, a *agent.Client) (agent.Process, error) {

@@ -284,7 +284,7 @@ func TestDoctor(t *testing.T) {
 	for _, c := range []world.Capability{world.Partition, world.Kill, world.Pause, world.Clock} {
 		must(t, w.Support(t.Context(), c))
 	}
-	for _, c := range []world.Capability{world.Power, "gravity"} {
+	for _, c := range []world.Capability{world.Power, world.Packet, "gravity"} {
 		if err := w.Support(t.Context(), c); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", c, err)
 		}

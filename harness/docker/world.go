@@ -94,6 +94,9 @@ func (w *World) Support(ctx context.Context, c world.Capability) error {
 	case world.Power:
 		return fmt.Errorf("%w: power: a kernel shared by all containers keeps what was not synced; "+
 			"the sim world loses it (--world sim)", ErrUnsupported)
+	case world.Packet:
+		return fmt.Errorf("%w: packet: the kernels that it runs on may lack netem, and nothing else here delays or "+
+			"doubles packets yet; the sim world does (--world sim), and partition loses them here", ErrUnsupported)
 	default:
 		return fmt.Errorf("%w: %s; it can do partition, kill, pause and clock", ErrUnsupported, c)
 	}

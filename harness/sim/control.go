@@ -86,17 +86,21 @@ func (n *network) describe() string {
 
 // Dropped implements world.Control.
 func (k control) Dropped() (map[world.Link]uint64, error) {
+	return k.counts(func(l *link) uint64 { return l.dropped })
+}
+
+// counts returns a count of each link where it is not 0.
+func (k control) counts(of func(l *link) uint64) (map[world.Link]uint64, error) {
 	k.hop()
-	n := &k.w.c.net
-	dropped := map[world.Link]uint64{}
-	for i, l := range n.links {
-		if l.dropped > 0 {
+	n, counts := &k.w.c.net, map[world.Link]uint64{}
+	for i := range n.links {
+		if count := of(&n.links[i]); count > 0 {
 			from, to := int32(i)/n.size-1, int32(i)%n.size-1
-			dropped[world.Link{From: int(from), To: int(to)}] = l.dropped
+			counts[world.Link{From: int(from), To: int(to)}] = count
 		}
 	}
 	k.hop()
-	return dropped, nil
+	return counts, nil
 }
 
 // Kill implements world.Control. To kill a dead node is nothing.
@@ -245,80 +249,4 @@ func (k control) Disk(node int) (found world.Canaries, err error) {
 		return nil
 	})
 	return found, err
-}
-
-// probe is a question of the harness to the network.
-type probe struct {
-	w       *worker
-	arrived []bool
-	missing int
-}
-
-const (
-	probeTries = 3  // packets sent on each link until one arrives
-	probeBits  = 24 // of the id of a probe's event are the index of the link
-)
-
-// Probe implements world.Control. The ends of the links answer for the
-// harness, whatever the state of their processes.
-func (k control) Probe(links []world.Link) ([]bool, error) {
-	if err := k.check(links); err != nil {
-		return nil, err
-	}
-	c, p := k.w.c, &probe{w: k.w, arrived: make([]bool, len(links)), missing: len(links)}
-	c.probes = append(c.probes, p)
-	id := uint64(len(c.probes) - 1)
-	for try := 0; try < probeTries && p.missing > 0; try++ {
-		for i, l := range links {
-			if !p.arrived[i] {
-				c.sendProbe(p, id<<probeBits|uint64(i), l)
-			}
-		}
-		until := c.now + c.net.patience()
-		for p.missing > 0 && c.now < until {
-			k.w.wait(until)
-		}
-	}
-	c.probes[id] = nil
-	k.hop()
-	return p.arrived, nil
-}
-
-// patience is how long a packet of the harness may take: twice as long as the
-// slowest.
-func (n *network) patience() int64 {
-	link := n.cfg.Link
-	return 2 * int64(link.Base+(longestTail+1)*link.Half)
-}
-
-// sendProbe sends a packet by the road of the target's packets. It draws from
-// the stream of the worker, so that looking does not change what happens.
-func (c *Cluster) sendProbe(p *probe, id uint64, l world.Link) {
-	road, n := c.net.cfg.Link, &c.net
-	if l.From == world.Clients || l.To == world.Clients {
-		road = c.net.cfg.Local
-	}
-	latency := road.draw(&p.w.latency)
-	lost := n.rough && p.w.latency.Chance(n.cfg.Loss, million)
-	if lost || n.links[n.index(int32(l.From), int32(l.To))].cut {
-		return
-	}
-	c.queue.push(c.now+latency, event{kind: kProbe, from: int32(l.From), to: int32(l.To), id: id})
-}
-
-// arriveProbe is the boundary of a node, which answers a probe.
-func (c *Cluster) arriveProbe(e *event) {
-	if c.net.links[c.net.index(e.from, e.to)].cut {
-		return
-	}
-	c.note(e)
-	p, i := c.probes[e.id>>probeBits], e.id&(1<<probeBits-1)
-	if p == nil || p.arrived[i] {
-		return // too late, or twice
-	}
-	p.arrived[i] = true
-	p.missing--
-	if p.missing == 0 {
-		p.w.nudge(c.now)
-	}
 }

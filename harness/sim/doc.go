@@ -36,6 +36,10 @@
 // client.ErrTimeout as soon as the news arrives. A cut sends no news: the call
 // ends at the deadline of its operation, with client.ErrTimeout.
 //
+// A fault may shape the packets of single links: delay, lose, double them or
+// hold them back. What becomes of a packet there is drawn from a stream that
+// nobody else draws from, so that the packets of all other links fare as ever.
+//
 // # What the disk does
 //
 // A disk does one operation after the other. What was done before the death of

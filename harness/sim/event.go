@@ -27,13 +27,14 @@ const (
 	kResume
 	kCut
 	kSetClock
+	kShape
 )
 
 var kindNames = [...]string{
 	kMessage: "message", kRequest: "request", kReply: "reply", kRefused: "refused", kReset: "reset",
 	kWake: "wake", kDisk: "disk", kTurn: "turn", kAsk: "ask", kAnswer: "answer", kProbe: "probe",
 	kBoot: "boot", kDied: "died", kKill: "kill", kPowerOff: "power-off", kPause: "pause", kResume: "resume",
-	kCut: "cut", kSetClock: "set-clock",
+	kCut: "cut", kSetClock: "set-clock", kShape: "shape",
 }
 
 // event is what is going to happen. Messages travel by reference.

@@ -556,6 +556,9 @@ func TestControlTakesTime(t *testing.T) {
 	for name, order := range map[string]func(ctl world.Control) error{
 		"cut":     func(ctl world.Control) error { return ctl.Cut(links) },
 		"probe":   func(ctl world.Control) error { _, err := ctl.Probe(links); return err },
+		"shape":   func(ctl world.Control) error { return ctl.Shape(links, world.Packets{}) },
+		"shaped":  func(ctl world.Control) error { _, err := ctl.Shaped(); return err },
+		"measure": func(ctl world.Control) error { _, err := ctl.Measure(links, world.Train{Packets: 1}); return err },
 		"dropped": func(ctl world.Control) error { _, err := ctl.Dropped(); return err },
 		"status":  func(ctl world.Control) error { _, err := ctl.Status(0); return err },
 		"clock":   func(ctl world.Control) error { _, err := ctl.Clock(0); return err },

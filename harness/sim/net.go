@@ -16,11 +16,15 @@ type network struct {
 	latency []choice.Stream // of messages, by link
 	fate    []choice.Stream // of messages that may be lost, doubled or delayed, by link
 	rough   bool            // some may be
+	shaping []choice.Stream // of messages on links that a fault shapes, by link
+	slowest int64           // how much longer a packet may take because of such a fault
 }
 
 type link struct {
 	cut     bool
-	dropped uint64 // packets of the target that were lost to cuts
+	dropped uint64         // packets of the target that were lost to cuts
+	shape   *world.Packets // what a fault makes of packets; nil: nothing
+	shaped  uint64         // packets of the target that fared otherwise because of it
 }
 
 func newNetwork(cfg Net, spec world.Spec) network {
@@ -31,12 +35,14 @@ func newNetwork(cfg Net, spec world.Spec) network {
 		links:   make([]link, size*size),
 		latency: make([]choice.Stream, size*size),
 		fate:    make([]choice.Stream, size*size),
+		shaping: make([]choice.Stream, size*size),
 		rough:   cfg.Loss+cfg.Dup+cfg.Delay > 0,
 	}
 	for from := range size {
 		for to := range size {
 			n.latency[from*size+to] = *spec.Choices.Stream("sim/latency", uint64(from), uint64(to))
 			n.fate[from*size+to] = *spec.Choices.Stream("sim/fate", uint64(from), uint64(to))
+			n.shaping[from*size+to] = *spec.Choices.Stream("sim/shape", uint64(from), uint64(to))
 		}
 	}
 	return n
@@ -87,6 +93,12 @@ func (c *Cluster) send(from, to int32, msg []byte) {
 			return
 		}
 	}
+	if n.links[at].shape != nil {
+		var gone bool
+		if latency, twice, gone = n.reshape(at, latency, twice); gone {
+			return
+		}
+	}
 	if n.lost(from, to) {
 		return
 	}
@@ -113,8 +125,9 @@ func (n *network) fateOf(at int32, latency int64) (first, second int64, lost boo
 	return latency, again, lost
 }
 
-// clientLatency draws how long a packet takes between a client and a node.
-func (c *Cluster) clientLatency(w *worker, node int32) int64 {
+// clientLatency draws how long a packet takes from a client to a node, if it is
+// a request, or back.
+func (c *Cluster) clientLatency(w *worker, node int32, request bool) int64 {
 	l := c.net.cfg.Local
 	if node != w.node {
 		l = c.net.cfg.Link
@@ -123,7 +136,7 @@ func (c *Cluster) clientLatency(w *worker, node int32) int64 {
 	if c.net.cfg.Loss > 0 && w.latency.Chance(c.net.cfg.Loss, million) {
 		latency += int64(retransmission)
 	}
-	return latency
+	return latency + c.net.shapedForClient(w.node, node, request)
 }
 
 // retransmission is how long TCP waits before it sends a lost segment again.
@@ -145,7 +158,7 @@ func (c *Cluster) arriveRequest(e *event) {
 
 // tellClient sends a reply, or the news that there will be none, to a client.
 func (c *Cluster) tellClient(k kind, node int32, w *worker, call uint64, body []byte) {
-	latency := c.clientLatency(w, node)
+	latency := c.clientLatency(w, node, false)
 	if c.net.lostForClient(w.node, node, false) {
 		return
 	}

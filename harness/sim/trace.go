@@ -167,7 +167,7 @@ func (c *Cluster) occurrence(e *event) Occurrence {
 		o.From, o.To = endName(e.from), c.workers[e.to].String()
 	case kTurn:
 		o.To = c.workers[e.to].String()
-	case kCut:
+	case kCut, kShape:
 		o.To = "network"
 	default:
 		o.To = endName(e.to)

@@ -243,7 +243,7 @@ func (e clientEnv) Call(node int, body []byte) ([]byte, error) {
 		w.sleep(time.Millisecond)
 		return nil, client.ErrTimeout
 	}
-	call, latency := w.expect(), c.clientLatency(w, int32(node))
+	call, latency := w.expect(), c.clientLatency(w, int32(node), true)
 	if !c.net.lostForClient(w.node, int32(node), true) {
 		c.queue.push(c.now+latency, event{kind: kRequest, from: w.id, to: int32(node), id: call, body: body})
 	}

@@ -220,7 +220,7 @@ func TestDeployRefuses(t *testing.T) {
 func TestSupport(t *testing.T) {
 	t.Parallel()
 	w := sim.New(sim.Config{})
-	for _, c := range []world.Capability{world.Partition, world.Kill, world.Pause, world.Clock, world.Power} {
+	for _, c := range []world.Capability{world.Partition, world.Kill, world.Pause, world.Clock, world.Power, world.Packet} {
 		if err := w.Support(t.Context(), c); err != nil {
 			t.Errorf("%s: %v", c, err)
 		}

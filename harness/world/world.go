@@ -33,6 +33,7 @@ const (
 	Pause     Capability = "pause"     // stop and continue processes
 	Clock     Capability = "clock"     // move one node's wall clock
 	Power     Capability = "power"     // lose what was not synced
+	Packet    Capability = "packet"    // delay, lose, double and reorder packets
 )
 
 // World is a place in which clusters can be started.
@@ -149,6 +150,32 @@ const Clients = -1
 // and the clients.
 type Link struct{ From, To int }
 
+// Packets is what a fault makes of the packets on a link, beyond what becomes of
+// them on the network anyway. Shares are counts in a million.
+type Packets struct {
+	Delay   time.Duration // every packet takes so much longer,
+	Jitter  time.Duration // and up to so much more, drawn for each
+	Loss    int64         // the share that is lost
+	Dup     int64         // the share that arrives a second time, up to Behind after the first
+	Reorder int64         // the share that is held back for up to Behind, while later ones pass
+	Behind  time.Duration
+}
+
+// Train is a row of packets of the harness's own: so many, spread over a time.
+type Train struct {
+	Packets int
+	Over    time.Duration
+	Wait    time.Duration // for stragglers, beyond what a packet takes on a network that is well
+}
+
+// Passage is how a [Train] fared on one link, counted where it arrived.
+type Passage struct {
+	Sent, Arrived int
+	Twice         int           // arrived a second time
+	Overtaken     int           // arrived after one that was sent 50 ms later, or later still
+	Delay         time.Duration // the median of those that arrived
+}
+
 // Control is what the nemesis can do to a cluster and see of it. All calls
 // block. An error means that the harness could not do its work, not that the
 // system under test is wrong.
@@ -166,6 +193,17 @@ type Control interface {
 	// Dropped returns how many packets of the target itself were lost to cuts
 	// on each link since the cluster was deployed.
 	Dropped() (map[Link]uint64, error)
+
+	// Shape makes the packets on the given links, and on no others, fare as p
+	// says. To clients, who talk over TCP, a packet that was lost is one that
+	// comes late, and none comes twice. Shape(nil, Packets{}) heals all links.
+	Shape(links []Link, p Packets) error
+	// Measure sends a train of packets of the harness's own across each of the
+	// links, by the same road as the target's messages.
+	Measure(links []Link, t Train) ([]Passage, error)
+	// Shaped returns how many packets of the target itself fared otherwise
+	// because of Shape, on each link since the cluster was deployed.
+	Shaped() (map[Link]uint64, error)
 
 	// Kill kills the processes of a node; the page cache survives. PowerOff
 	// also loses what was not synced. Start starts them again.
