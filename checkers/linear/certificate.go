@@ -306,7 +306,8 @@ func (p *problem) closed(m Model, until int, b *budget) ([]int, bool) {
 }
 
 // closed returns what a small violation needs: of each value that was found, all
-// that may have written it, with those that are taken for writes.
+// that may have written it, with those that are taken for writes. What had been
+// overwritten needs a write that came in between.
 func (r *register) closed(result found, b *budget) (ops, blind []int) {
 	core := reduce(r, dropUnobserved(r.ops, r.values.Len()), result, b)
 	from := make(map[int32]int32) // by call, what it found; none if that does not matter
@@ -315,13 +316,23 @@ func (r *register) closed(result found, b *budget) (ops, blind []int) {
 		from[o.call] = o.from
 		found[o.from] = true
 	}
+	listed := make(map[int32]bool)
 	for _, o := range r.ops {
-		v, ok := from[o.call]
-		if !ok && (o.isRead() || !found[o.to] || o.inv >= result.search.until()) {
+		_, ok := from[o.call]
+		if listed[o.call] = listed[o.call] || ok; ok || o.isRead() || !found[o.to] || o.inv >= result.search.until() {
+			continue
+		}
+		listed[o.call] = true
+		if i := covering(r.ops, o, earliest(core, o.to)); i >= 0 {
+			listed[r.ops[i].call] = true
+		}
+	}
+	for _, o := range r.ops {
+		if !listed[o.call] {
 			continue
 		}
 		ops = append(ops, r.calls[o.call].Invoke.Index)
-		if o.isCAS() && (!ok || v == none) {
+		if v, ok := from[o.call]; o.isCAS() && (!ok || v == none) {
 			blind = append(blind, r.calls[o.call].Invoke.Index)
 		}
 	}

@@ -104,28 +104,48 @@ func (f *frontier) after(event int32, q quiet) *problem {
 	return rest
 }
 
+// core is what is left of a violation.
+type core struct {
+	*problem
+	whole *problem // all that was known when there was no order any more
+	since int32    // the moment before which everything was left out, or none
+}
+
 // core makes the violation that f found small, while it stays one: were the
-// whole history linearizable, the rest would be as well. It returns the moment
-// before which everything was left out, or none.
-func (f *frontier) core(b *budget) (int32, *problem) {
-	e := &effort{b, patience}
+// whole history linearizable, the rest would be as well.
+func (f *frontier) core(b *budget) core {
 	whole := f.prefix(f.fatal(f, b, false, f.prefix))
 	if f.outlook != nil {
 		// What came later told the search too much to know how it was then.
 		f, _ = newFrontier(whole, b)
 		f.limit = patience
 		if _, done := f.run(); !done {
-			return none, whole
+			return core{whole, whole, none}
 		}
 	}
 	at, p := f.since()
 	p = p.prefix(whole.last())
-	p = p.dropPure(e)
+	cut := core{p.smaller(&effort{b, patience}), whole, at}
+	if at != none && p.first != f.first {
+		// Better to show how the object got there, if that does not take long.
+		if p := whole.smaller(&effort{b, patience / 10}); len(p.ops) <= maxOps {
+			return core{p, whole, none}
+		}
+	}
+	return cut
+}
+
+// smaller leaves out what makes no difference.
+func (p *problem) smaller(e *effort) *problem {
+	p = p.dropPure(e).dropSpare(e)
+	if _, ok := p.object.(sparing); ok && len(p.ops) <= maxOps {
+		return p
+	}
 	if r, ok := p.object.(reducible); ok {
 		p = p.dropValues(r, e)
 		p = p.dropPure(e)
 	}
-	return at, p
+	return p
 }
 
 // last returns when the last operation of the problem ended.
@@ -162,11 +182,37 @@ func (p *problem) dropPure(e *effort) *problem {
 	return p
 }
 
+// dropSpare leaves out operations that nobody has anything from, the last ones
+// first.
+func (p *problem) dropSpare(e *effort) *problem {
+	s, ok := p.object.(sparing)
+	if !ok || len(p.ops) > manyOps {
+		return p
+	}
+	for i := len(p.ops) - 1; i >= 0; i-- {
+		rest := slices.Delete(slices.Clone(p.ops), i, i+1)
+		if s.spare(p.ops, &p.ops[i]) && e.bad(p.with(rest)) {
+			p = p.with(rest)
+		}
+	}
+	return p
+}
+
+// telling reports whether a value is all that is left of what the last answer was.
+func (p *problem) telling(value int64) bool {
+	t, ok := p.object.(teller)
+	i := slices.IndexFunc(p.ops, func(x act) bool { return x.res == p.last() })
+	return ok && i >= 0 && t.only(&p.ops[i], value)
+}
+
 // dropValues leaves out one value at a time.
 func (p *problem) dropValues(r reducible, e *effort) *problem {
 	for v := range r.size() {
 		if e.left <= 0 {
 			break
+		}
+		if p.telling(v) {
+			continue
 		}
 		if rest := r.without(p.ops, v); e.bad(p.with(rest)) {
 			p = p.with(rest)
@@ -178,11 +224,11 @@ func (p *problem) dropValues(r reducible, e *effort) *problem {
 // explain makes a violation small and says why it is one.
 func (p *problem) explain(result found, b *budget) checkers.Anomaly {
 	if result.search == nil {
-		return p.anomaly(nil, b)
+		return p.anomaly(nil, p, b)
 	}
-	at, core := result.search.core(b)
-	if at == none {
-		return core.anomaly(nil, b)
+	c := result.search.core(b)
+	if c.since == none {
+		return c.anomaly(nil, c.whole, b)
 	}
-	return core.anomaly(&at, b)
+	return c.anomaly(&c.since, c.whole, b)
 }

@@ -52,5 +52,5 @@ func ExampleModel() {
 		fmt.Printf("%s %v: %s\n", a.Name, a.Ops, a.Explanation)
 	}
 	// Output:
-	// double-grant [0 2]: the acquire by process 1 (2 ms to 3 ms) fits in no order that keeps to real time: after the acquire by process 0 (0 ms to 1 ms), process 0 held it
+	// double-grant [0 2]: these can be ordered thus: the acquire by process 0; after that process 0 held it, and none of the others can be next: the acquire by process 1 (2 ms to 3 ms) cannot, for process 0 held it
 }

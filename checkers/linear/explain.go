@@ -185,6 +185,9 @@ func (z *zones) describeConflict(e evidence) explained {
 
 // shape names a conflict in the field's terms.
 func (z *zones) shape(e evidence) string {
+	if z.partial && !z.ops[e.offender].isCAS() {
+		return "stale-read"
+	}
 	last := z.lastRead()
 	stays := last != none && z.ops[last].from == e.older && z.ops[last].inv >= z.ops[e.offender].inv
 	switch {

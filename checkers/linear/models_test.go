@@ -60,17 +60,16 @@ func corruptions() []corruption {
 	b, none := history.Bool, history.Nil
 	read := func(k, v int64) history.Value { return history.List(history.List(s("read"), i(k), value(v))) }
 	write := func(k, v int64) history.Value { return history.List(history.List(s("write"), i(k), value(v))) }
-	unnamed := []string{"nonlinearizable"}
 	grant := []string{"double-grant"}
 	return []corruption{
 		{CASRegister(), "two values at once", nil, []history.Op{did(0, "read", none, i(1)), did(0, "read", none, i(2))}},
-		{MultiRegister(), "a lost write", unnamed, []history.Op{did(0, "txn", write(0, 1)), did(1, "txn", read(0, 0), read(0, 2))}},
+		{MultiRegister(), "a lost write", []string{"stale-read", "nonlinearizable"}, []history.Op{did(0, "txn", write(0, 1)), did(1, "txn", read(0, 0), read(0, 2))}},
 		{Mutex(), "a lock held twice", grant, []history.Op{did(0, "acquire"), did(1, "acquire")}},
 		{Mutex(), "a lock released twice", []string{"unheld-release"}, []history.Op{did(0, "release"), did(1, "release")}},
 		{Semaphore(3), "too many permits", grant, []history.Op{did(0, "acquire", i(3)), did(1, "acquire", i(1))}},
 		{ReentrantMutex(), "a lock held by two", grant, []history.Op{did(0, "acquire"), did(1, "acquire")}},
 		{FIFOQueue(), "an element that came from nowhere", []string{"unexpected", "nonlinearizable"}, []history.Op{did(0, "dequeue", none, i(77))}},
-		{FIFOQueue(), "an element taken twice", []string{"duplicate", "nonlinearizable"}, []history.Op{did(0, "enqueue", i(77)), did(0, "dequeue", none, i(77)), did(0, "dequeue", none, i(77))}},
+		{FIFOQueue(), "an element taken twice", []string{"duplicate", "lost", "reordered"}, []history.Op{did(0, "enqueue", i(77)), did(0, "dequeue", none, i(77)), did(0, "dequeue", none, i(77))}},
 		{FIFOQueue(), "elements in the wrong order", []string{"reordered", "nonlinearizable"}, []history.Op{did(0, "enqueue", i(77)), did(0, "enqueue", i(78)), did(0, "dequeue", none, i(78)), did(0, "dequeue", none, i(77))}},
 		{FIFOQueue(), "a lost element", []string{"lost", "reordered", "nonlinearizable"}, []history.Op{did(0, "enqueue", i(77)), did(0, "enqueue", i(78)), did(0, "dequeue", none, i(78))}},
 		{FIFOQueue(), "a queue that is not empty", []string{"false-empty", "nonlinearizable"}, []history.Op{did(0, "enqueue", i(77)), did(0, "dequeue")}},
@@ -79,12 +78,12 @@ func corruptions() []corruption {
 		{UnorderedQueue(), "a queue that is not empty", []string{"false-empty", "nonlinearizable"}, []history.Op{did(0, "enqueue", i(77)), did(0, "dequeue")}},
 		{Set(), "a lost element", []string{"stale-read", "nonlinearizable"}, []history.Op{did(0, "add", i(77)), did(0, "read", none, list())}},
 		{Set(), "an element that came from nowhere", []string{"unexpected", "nonlinearizable"}, []history.Op{did(0, "contains", i(77), b(true))}},
-		{Set(), "a removal that did not happen", unnamed, []history.Op{did(0, "add", i(77)), did(0, "remove", i(77)), did(0, "contains", i(77), b(true))}},
-		{Counter(), "two numbers at once", []string{"wrong-count"}, []history.Op{did(0, "read", none, i(1)), did(0, "read", none, i(2))}},
+		{Set(), "a removal that did not happen", []string{"stale-read"}, []history.Op{did(0, "add", i(77)), did(0, "remove", i(77)), did(0, "contains", i(77), b(true))}},
+		{Counter(), "two numbers at once", []string{"wrong-count", "stale-read"}, []history.Op{did(0, "read", none, i(1)), did(0, "read", none, i(2))}},
 		{KV(), "an overwritten text", []string{"nonlinearizable", "stale-read", "lost-write", "thin-air-read"}, []history.Op{did(0, "put", s("7")), did(0, "put", s("8")), did(0, "get", none, s("7"))}},
 		{KV(), "the wrong order", []string{"nonlinearizable", "thin-air-read"}, []history.Op{did(0, "put", s("7")), did(0, "append", s("8")), did(0, "append", s("9")), did(0, "get", none, s("798"))}},
-		{Log(), "a lost element", unnamed, []history.Op{did(0, "append", i(77)), did(0, "read", none, list())}},
-		{Log(), "a past that changed", unnamed, []history.Op{did(0, "append", i(77)), did(0, "append", i(78)), did(0, "read", none, list(77, 78)), did(0, "read", none, list(78, 77))}},
+		{Log(), "a lost element", []string{"stale-read"}, []history.Op{did(0, "append", i(77)), did(0, "read", none, list())}},
+		{Log(), "a past that changed", []string{"incompatible-order", "lost"}, []history.Op{did(0, "append", i(77)), did(0, "append", i(78)), did(0, "read", none, list(77, 78)), did(0, "read", none, list(78, 77))}},
 	}
 }
 

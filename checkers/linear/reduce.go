@@ -1,6 +1,7 @@
 package linear
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checkers"
@@ -38,13 +39,17 @@ func reduce(r *register, ops []op, result found, b *budget) []op {
 	e := &effort{b, patience}
 	bad := func(ops []op) bool { return e.bad(r.problem(ops)) }
 	values := r.values.Len()
-	if result.search != nil {
-		// Linearizability is closed under prefixes, and the search knows the
-		// response that no order can pass.
-		ops = prefix(ops, values, result.search.until())
-	}
-	ops = dropValues(ops, values, bad)
+	ops = dropValues(r.known(ops, result), values, bad)
 	return dropOps(ops, values, bad)
+}
+
+// known returns the history up to the response that no order can pass, if the
+// search knows it: linearizability is closed under prefixes.
+func (r *register) known(ops []op, result found) []op {
+	if result.search == nil {
+		return ops
+	}
+	return prefix(ops, r.values.Len(), result.search.until())
 }
 
 // prefix returns the history up to a time: what had not begun is not there, and
@@ -84,14 +89,35 @@ func dropValues(ops []op, values int, bad func([]op) bool) []op {
 	return ops
 }
 
+// times says how often something was.
+func times(n int) string {
+	if n == 1 {
+		return "once more"
+	}
+	return fmt.Sprintf("%d times more", n)
+}
+
 // dropOps takes out reads, and writes that nobody can have observed, one at a
 // time.
 func dropOps(ops []op, values int, bad func([]op) bool) []op {
+	drop := func(i int) {
+		if rest := slices.Delete(slices.Clone(ops), i, i+1); bad(rest) {
+			ops = dropUnobserved(rest, values)
+		}
+	}
+	// The first ones first: what was found comes from the last one.
+	for i := 0; i < len(ops); {
+		n := len(ops)
+		if !ops[i].isRead() && covered(ops, ops[i]) {
+			drop(i)
+		}
+		if len(ops) == n {
+			i++
+		}
+	}
 	for i := len(ops) - 1; i >= 0; i-- {
-		if i < len(ops) && (ops[i].isRead() || !observed(ops, ops[i].to) || covered(ops, ops[i])) {
-			if rest := slices.Delete(slices.Clone(ops), i, i+1); bad(rest) {
-				ops = dropUnobserved(rest, values)
-			}
+		if i < len(ops) && (ops[i].isRead() || !observed(ops, ops[i].to)) {
+			drop(i)
 		}
 	}
 	return ops
@@ -102,17 +128,28 @@ func observed(ops []op, v int32) bool {
 }
 
 // covered reports whether another write came between w and everything that
-// observed its value.
+// observed its value, which somebody else can have written as well: an explanation
+// should show whom they have it from.
 func covered(ops []op, w op) bool {
-	earliest := int32(forever)
+	by := earliest(ops, w.to)
+	again := func(o op) bool { return o.to == w.to && o != w && o.inv < by }
+	return slices.ContainsFunc(ops, again) && covering(ops, w, by) >= 0
+}
+
+// earliest returns when the first of the operations began that found a value.
+func earliest(ops []op, v int32) int32 {
+	first := int32(forever)
 	for _, o := range ops {
-		if o.from == w.to {
-			earliest = min(earliest, o.inv)
+		if o.from == v {
+			first = min(first, o.inv)
 		}
 	}
-	return slices.ContainsFunc(ops, func(o op) bool {
-		return o.to != none && !o.isCAS() && w.res < o.inv && o.res < earliest
-	})
+	return first
+}
+
+// covering returns a write between w and a time, or -1.
+func covering(ops []op, w op, until int32) int {
+	return slices.IndexFunc(ops, func(o op) bool { return o.to != none && !o.isCAS() && w.res < o.inv && o.res < until })
 }
 
 // manyOps is how many operations on a register are too many to leave them out one
@@ -131,12 +168,35 @@ func (r *register) explainSearch(ops []op, result found, b *budget) checkers.Ano
 	}
 	core := reduce(r, ops, result, b)
 	if z := newZones(r, core); unique(core, r.values.Len()) {
+		z.partial = true
 		if found := z.check(1); len(found) > 0 {
-			return z.explain(found, 1)[0]
+			a := z.explain(found, 1)[0]
+			a.Explanation += r.repeated(r.known(ops, result), core)
+			return a
 		}
 	}
 	if len(core) > fewOps {
 		return r.problem(ops).explain(result, b)
 	}
-	return r.problem(core).anomaly(nil, b)
+	a := r.problem(core).anomaly(nil, r.problem(r.known(ops, result)), b)
+	a.Explanation += r.repeated(r.known(ops, result), core)
+	return a
+}
+
+// repeated tells of other writes of what the operations of a core found, which
+// cannot be where they have it from.
+func (r *register) repeated(known, core []op) string {
+	text := ""
+	for v := range int32(r.values.Len()) {
+		n := 0
+		for _, o := range known {
+			if o.to == v && !slices.ContainsFunc(core, func(c op) bool { return c.call == o.call }) {
+				n++
+			}
+		}
+		if n > 0 && observed(core, v) {
+			text += fmt.Sprintf("; %v was also written %s, and overwritten before any of these can have found it", r.values.Value(v), times(n))
+		}
+	}
+	return text
 }

@@ -38,6 +38,8 @@ type object interface {
 	pure(x *act) bool
 	// why says what speaks against an operation in a state that refuses it.
 	why(state int64, x *act) string
+	// holds says what the object was in a state.
+	holds(state int64) string
 }
 
 // verb is what an operation does. Each spec has its own, from 1 on.
@@ -95,6 +97,20 @@ type valued interface {
 	// value returns the value that an operation is on, or false if it is on none
 	// in particular.
 	value(x *act) (int64, bool)
+}
+
+// sparing is a spec with operations that can be left out if nobody has anything
+// from them.
+type sparing interface {
+	// spare reports whether an operation can be left out. If the rest is not
+	// linearizable then, neither is the whole.
+	spare(ops []act, x *act) bool
+}
+
+// teller is a spec of which answers should not become empty when values are left out.
+type teller interface {
+	// only reports whether an operation found this value and nothing else.
+	only(x *act, value int64) bool
 }
 
 // problem is the calls on one object as its spec reads them.

@@ -79,7 +79,7 @@ func (s *counterSpec) step(n int64, x *act) (int64, bool) {
 	}
 }
 
-func (s *counterSpec) anomaly(*act) string { return "wrong-count" }
+func (s *counterSpec) holds(n int64) string { return fmt.Sprintf("it was %d", n) }
 
 func (s *counterSpec) why(n int64, x *act) string {
 	if x.verb == counterOdd {

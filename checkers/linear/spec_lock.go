@@ -78,33 +78,32 @@ func (s *lockSpec) owned(owners []int32, x *act) ([]int32, bool) {
 	return slices.Delete(slices.Clone(owners), first, first+n), true
 }
 
-func (s *lockSpec) anomaly(x *act) string { return lockAnomaly(x) }
-
-// lockAnomaly is what the field calls it if an operation of a lock is refused.
-func lockAnomaly(x *act) string {
-	if x.verb == lockAcquire {
-		return "double-grant"
+// taken is how many permits are taken.
+func (s *lockSpec) taken(state int64) int64 {
+	if s.model.Owners {
+		return int64(len(s.states.items[state]))
 	}
-	return "unheld-release"
+	return state
+}
+
+func (s *lockSpec) holds(state int64) string {
+	switch taken := s.taken(state); {
+	case taken == 0:
+		return "it was not held"
+	case s.model.Permits == 1 && s.model.Owners:
+		return fmt.Sprintf("process %d held it", s.states.items[state][0])
+	case s.model.Permits == 1:
+		return "it was held"
+	default:
+		return fmt.Sprintf("%d of %d permits were taken", taken, s.model.Permits)
+	}
 }
 
 func (s *lockSpec) why(state int64, x *act) string {
-	taken := state
-	if s.model.Owners {
-		taken = int64(len(s.states.items[state]))
+	if x.verb == lockAcquire || s.taken(state) == 0 {
+		return s.holds(state)
 	}
-	switch {
-	case x.verb == lockAcquire && s.model.Permits == 1 && s.model.Owners:
-		return fmt.Sprintf("process %d held it", s.states.items[state][0])
-	case x.verb == lockAcquire && s.model.Permits == 1:
-		return "it was held"
-	case x.verb == lockAcquire:
-		return fmt.Sprintf("%d of %d permits were taken", taken, s.model.Permits)
-	case taken == 0:
-		return "it was not held"
-	default:
-		return fmt.Sprintf("process %d had not taken that many permits", x.a)
-	}
+	return fmt.Sprintf("process %d had not taken that many permits", x.a)
 }
 
 // reentrantSpec is a mutex that its owner may acquire again. A state is 0 if it
@@ -138,15 +137,18 @@ func (s *reentrantSpec) step(state int64, x *act) (int64, bool) {
 	}
 }
 
-func (s *reentrantSpec) anomaly(x *act) string { return lockAnomaly(x) }
+func (s *reentrantSpec) holds(state int64) string {
+	if state == 0 {
+		return "nobody held it"
+	}
+	return fmt.Sprintf("process %d held it", state>>heldBits-1)
+}
 
 func (s *reentrantSpec) why(state int64, x *act) string {
 	owner, held := state>>heldBits-1, state&(1<<heldBits-1)
 	switch {
-	case held == 0:
-		return "nobody held it"
-	case owner != x.a:
-		return fmt.Sprintf("process %d held it", owner)
+	case held == 0 || owner != x.a:
+		return s.holds(state)
 	default:
 		return fmt.Sprintf("process %d held it %d times already", owner, held)
 	}

@@ -92,6 +92,14 @@ func (s *logSpec) without(ops []act, element int64) []act {
 	return rest
 }
 
+func (s *logSpec) only(x *act, element int64) bool {
+	return x.verb == logRead && x.a != 0 && !slices.ContainsFunc(s.states.items(x.a), func(v int32) bool { return int64(v) != element })
+}
+
+func (s *logSpec) holds(state int64) string {
+	return "it held " + brief(s.states.items(state), &s.values)
+}
+
 func (s *logSpec) why(state int64, x *act) string {
 	return fmt.Sprintf("it held %s, not %s", brief(s.states.items(state), &s.values), brief(s.states.items(x.a), &s.values))
 }

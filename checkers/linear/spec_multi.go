@@ -3,6 +3,7 @@ package linear
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -197,6 +198,17 @@ func (s *multiSpec) forget(x act) act {
 
 func (s *multiSpec) size() int64 { return int64(s.registers.Len()) }
 
+// spare holds of transactions whose values nobody found.
+func (s *multiSpec) spare(ops []act, x *act) bool {
+	for _, m := range s.txn(x) {
+		found := func(y act) bool { return y.call != x.call && slices.Contains(s.txn(&y), micro{register: m.register, value: m.value}) }
+		if m.write && slices.ContainsFunc(ops, found) {
+			return false
+		}
+	}
+	return true
+}
+
 // without leaves one register out of all transactions.
 func (s *multiSpec) without(ops []act, register int64) []act {
 	rest := make([]act, 0, len(ops))
@@ -213,6 +225,14 @@ func (s *multiSpec) without(ops []act, register int64) []act {
 		}
 	}
 	return rest
+}
+
+func (s *multiSpec) holds(state int64) string {
+	var list []string
+	for r := range int32(s.registers.Len()) {
+		list = append(list, fmt.Sprintf("%v held %v", s.registers.Value(r), s.values.Value(get(s.states.items[state], r))))
+	}
+	return strings.Join(list, " and ")
 }
 
 func (s *multiSpec) why(state int64, x *act) string {

@@ -67,6 +67,13 @@ func (s *queueSpec) taken(ops []act) (elements []bool, empty bool) {
 	return elements, empty
 }
 
+func (s *queueSpec) holds(state int64) string {
+	if items := s.states.items[state]; len(items) > 0 {
+		return "it held " + brief(items, &s.values)
+	}
+	return "it was empty"
+}
+
 // forget leaves open what a dequeue took.
 func (s *queueSpec) forget(x act) act {
 	if x.verb == queueTake || x.verb == queueEmpty {
@@ -119,14 +126,10 @@ func (s *fifoSpec) step(state int64, x *act) (int64, bool) {
 
 func (s *fifoSpec) why(state int64, x *act) string {
 	items := s.states.items[state]
-	switch {
-	case x.verb == queueEmpty:
-		return fmt.Sprintf("it held %s", brief(items, &s.values))
-	case len(items) == 0:
-		return "it was empty"
-	default:
-		return fmt.Sprintf("it held %s, with %v in front", brief(items, &s.values), s.values.Value(items[0]))
+	if x.verb == queueEmpty || len(items) == 0 {
+		return s.holds(state)
 	}
+	return fmt.Sprintf("%s, with %v in front", s.holds(state), s.values.Value(items[0]))
 }
 
 // bagSpec is a queue without an order.
@@ -171,10 +174,4 @@ func (s *bagSpec) variants(x *act) []act {
 	return all
 }
 
-func (s *bagSpec) why(state int64, x *act) string {
-	items := s.states.items[state]
-	if len(items) == 0 {
-		return "it was empty"
-	}
-	return fmt.Sprintf("it held %s", brief(items, &s.values))
-}
+func (s *bagSpec) why(state int64, _ *act) string { return s.holds(state) }

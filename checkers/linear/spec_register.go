@@ -33,6 +33,10 @@ func (registerObject) step(v int64, x *act) (int64, bool) {
 	return x.b, true
 }
 
+func (r registerObject) holds(v int64) string {
+	return fmt.Sprintf("it held %v", r.values.Value(int32(v)))
+}
+
 func (r registerObject) why(v int64, x *act) string {
 	return fmt.Sprintf("it held %v, not %v", r.values.Value(int32(v)), r.values.Value(int32(x.a)))
 }

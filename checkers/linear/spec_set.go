@@ -169,6 +169,10 @@ func (s *setSpec) without(ops []act, element int64) []act {
 	return rest
 }
 
+func (s *setSpec) holds(state int64) string {
+	return "it held " + brief(s.states.items[state], &s.values)
+}
+
 func (s *setSpec) why(state int64, x *act) string {
 	have := s.states.items[state]
 	if x.verb != setRead {

@@ -143,6 +143,10 @@ func (s *textSpec) saves(y, x *act) bool {
 	return (y.verb == textPut || y.verb == textCAS) && s.leads(y.b, x)
 }
 
+func (s *textSpec) holds(v int64) string {
+	return fmt.Sprintf("it held %v", s.values.Value(int32(v)))
+}
+
 func (s *textSpec) why(v int64, x *act) string {
 	return fmt.Sprintf("it held %v, not %v", s.values.Value(int32(v)), s.values.Value(int32(x.a)))
 }

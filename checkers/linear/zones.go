@@ -51,6 +51,7 @@ type zones struct {
 	clusters []cluster
 	blocks   []block
 	by       [][]int32 // see observers
+	partial  bool      // others were left out, so nobody knows what was never seen
 }
 
 // block is a chain of clusters, each replaced by the next with a compare-and-set.
@@ -287,6 +288,7 @@ func enclosing(forward []block, b block) (block, bool) {
 // conflicts even so can be explained by single values, without chains.
 func (z *zones) unlinked() *zones {
 	u := newZones(z.register, z.ops)
+	u.partial = z.partial
 	for i, o := range u.ops {
 		if o.isCAS() {
 			u.clusters[o.from].include(o, int32(i))

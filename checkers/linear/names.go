@@ -1,0 +1,359 @@
+package linear
+
+import (
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// named is a spec whose violations have names.
+type named interface {
+	// name is what the field calls it if x cannot have had its answer. A name that
+	// says more than that is proven by trying orders; without k, which violations of
+	// many operations have not, there is none.
+	name(x *act, k *knot) string
+}
+
+// nameless is a violation that no name fits for certain.
+const nameless = "nonlinearizable"
+
+// name returns what the field calls a violation.
+func (k *knot) name() string {
+	name := ""
+	if n, ok := k.object.(named); ok {
+		name = n.name(&k.ops[k.last], k)
+	}
+	if name == "" || k.spent() {
+		return nameless
+	}
+	return name
+}
+
+// untimely names a violation that there would not be if one of the operations that
+// only look on had been free to do so at another time.
+func (k *knot) untimely() string {
+	for i := range k.ops {
+		switch x := &k.ops[i]; {
+		case x.isInfo() || !k.pure(x):
+		case k.earlier(i):
+			return "stale-read"
+		case k.later(i):
+			return "future-read"
+		}
+	}
+	return ""
+}
+
+// stale reports whether there would be an order if the last answer had been given
+// at another time.
+func (k *knot) stale() bool { return k.earlier(k.last) }
+
+func (r registerObject) name(x *act, k *knot) string {
+	swap := x.a != int64(none) && x.b != int64(none)
+	switch {
+	case k == nil:
+		return ""
+	case k.exceeded():
+		return "double-cas"
+	case swap && k.stale():
+		return "lost-write"
+	}
+	return k.untimely()
+}
+
+// exceeded reports whether more operations replaced a value of a register than it
+// had been there.
+func (k *knot) exceeded() bool {
+	balance, sure := map[int64]int{k.first: 1}, k.must()
+	if a := k.argue(); a != nil {
+		sure = a.sure
+	}
+	for i := range k.ops {
+		finds, leaves := k.ops[i].a, k.ops[i].b
+		if leaves == int64(none) || finds == leaves {
+			continue
+		}
+		balance[leaves]++
+		if finds != int64(none) && sure&(1<<i) != 0 {
+			balance[finds]--
+		}
+	}
+	for _, n := range balance {
+		if n < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// name takes those of package txn where what was found contradicts itself at any
+// time.
+func (s *multiSpec) name(x *act, k *knot) string {
+	if k == nil {
+		return ""
+	}
+	if !k.possible(make([]uint16, len(k.ops)), 0) {
+		return s.cycle(k)
+	}
+	found, left := make(map[int32]bool), false
+	for _, m := range s.txn(x) {
+		left = left || m.write && found[m.register]
+		found[m.register] = found[m.register] || !m.write
+	}
+	if left && k.stale() {
+		return "lost-write"
+	}
+	return k.untimely()
+}
+
+// cycle names a circle of what transactions found and wrote.
+func (s *multiSpec) cycle(k *knot) string {
+	k.before = make([]uint16, len(k.ops))
+	a := k.argue()
+	if a == nil || a.stuck != nil {
+		return ""
+	}
+	count := make(map[string]int)
+	way := a.proof()
+	for _, f := range way {
+		count[f.kind]++
+	}
+	switch {
+	case count[replaced] == 2 && len(way) == 2 && a.share(way[0].from, way[0].to):
+		return "lost-update"
+	case count[replaced] == 1:
+		return "G-single-item"
+	case count[replaced] > 1:
+		return "G2-item"
+	case count[readFrom] > 0:
+		return "G1c"
+	default:
+		return "G0"
+	}
+}
+
+// share reports whether two operations found the same, and both replaced it.
+func (a *reasoning) share(x, y int) bool {
+	return slices.ContainsFunc(a.touched[x].found, func(c cell) bool {
+		return slices.Contains(a.touched[y].found, c) && a.ends(x, y, c) && a.ends(y, x, c)
+	})
+}
+
+func (s *lockSpec) name(x *act, _ *knot) string { return lockName(x) }
+
+func (s *reentrantSpec) name(x *act, _ *knot) string { return lockName(x) }
+
+func lockName(x *act) string {
+	if x.verb == lockAcquire {
+		return "double-grant"
+	}
+	return "unheld-release"
+}
+
+func (s *counterSpec) name(_ *act, k *knot) string {
+	if k != nil {
+		if name := k.untimely(); name != "" {
+			return name
+		}
+	}
+	return "wrong-count"
+}
+
+// account names what can be known by counting elements.
+func (s *queueSpec) account(x *act, k *knot) string {
+	if x.verb != queueTake {
+		return ""
+	}
+	there, took := 0, 0
+	for _, v := range s.states.items[k.first] {
+		if int64(v) == x.a {
+			there++
+		}
+	}
+	for i := range k.ops {
+		switch y := &k.ops[i]; {
+		case y.a != x.a:
+		case y.verb == queuePut && y.inv < x.res:
+			there++
+		case y.verb == queueTake:
+			took++
+		}
+	}
+	switch {
+	case there == 0:
+		return "unexpected"
+	case took > there:
+		return "duplicate"
+	default:
+		return ""
+	}
+}
+
+func (s *bagSpec) name(x *act, k *knot) string {
+	switch {
+	case k == nil:
+		return ""
+	case x.verb == queueEmpty:
+		return "false-empty"
+	default:
+		return s.account(x, k)
+	}
+}
+
+// name sees whether only the order is wrong: then a bag has none.
+func (s *fifoSpec) name(x *act, k *knot) string {
+	if k == nil {
+		return ""
+	}
+	if name := s.account(x, k); name != "" {
+		return name
+	}
+	bag := *k.problem
+	bag.object = &bagSpec{s.queueSpec}
+	items := slices.Clone(s.states.items[k.first])
+	slices.Sort(items)
+	bag.first = s.states.id(items)
+	loose := *k
+	loose.problem = &bag
+	switch found := loose.possible(k.before, 0); {
+	case !found && x.verb == queueEmpty:
+		return "false-empty"
+	case !found:
+		return ""
+	case s.leftBehind(k):
+		return "lost"
+	default:
+		return "reordered"
+	}
+}
+
+// leftBehind reports whether nobody can have taken an element of a violation.
+func (s *fifoSpec) leftBehind(k *knot) bool {
+	if slices.ContainsFunc(k.calls, func(c history.Call) bool { return c.Invoke.F == "dequeue" && c.Type() != history.OK && c.Type() != history.Fail }) {
+		return false
+	}
+	for i := range k.ops {
+		v := s.values.Value(int32(k.ops[i].a))
+		took := func(c history.Call) bool { return c.Invoke.F == "dequeue" && c.Type() == history.OK && c.Complete.Value.Equal(v) }
+		if k.ops[i].verb == queuePut && !slices.ContainsFunc(k.calls, took) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *setSpec) name(x *act, k *knot) string {
+	if k == nil {
+		return ""
+	}
+	var saw []int32
+	switch x.verb {
+	case setHas:
+		saw = []int32{int32(x.a)}
+	case setRead:
+		saw = s.states.items[x.a]
+	}
+	for _, v := range saw {
+		added := func(y act) bool { return y.verb == setAdd && y.a == int64(v) && y.inv < x.res }
+		if s.before(k.first, int64(v)) == 0 && !slices.ContainsFunc(k.ops, added) {
+			return "unexpected"
+		}
+	}
+	return k.untimely()
+}
+
+func (s *textSpec) name(x *act, k *knot) string {
+	switch {
+	case k == nil:
+		return ""
+	case x.verb == textCAS && k.stale():
+		return "lost-write"
+	}
+	for i := range k.ops {
+		for j := range k.ops {
+			// Whoever only appends never takes anything back.
+			grows := !slices.ContainsFunc(k.ops, func(y act) bool { return y.verb == textPut || y.verb == textCAS })
+			y, z := &k.ops[i], &k.ops[j]
+			if grows && y.verb == textGet && z.verb == textGet && !s.leads(y.a, z) && !s.leads(z.a, y) {
+				return "incompatible-order"
+			}
+		}
+	}
+	return k.untimely()
+}
+
+func (s *logSpec) name(x *act, k *knot) string {
+	if k == nil {
+		return ""
+	}
+	for i := range k.ops {
+		for j := range k.ops {
+			y, z := &k.ops[i], &k.ops[j]
+			if y.verb == logRead && z.verb == logRead && !s.states.begins(y.a, z.a) && !s.states.begins(z.a, y.a) {
+				return "incompatible-order"
+			}
+		}
+	}
+	if x.verb == logRead {
+		if name := s.account(x, k); name != "" {
+			return name
+		}
+	}
+	if name := k.untimely(); name != "" || x.verb != logRead {
+		return name
+	}
+	return s.gap(x, k)
+}
+
+// account names what can be known by counting elements.
+func (s *logSpec) account(x *act, k *knot) string {
+	count := make(map[int32]int)
+	for _, v := range s.states.items(k.first) {
+		count[v]++
+	}
+	for i := range k.ops {
+		if y := &k.ops[i]; y.verb == logAppend && y.inv < x.res {
+			count[int32(y.a)]++
+		}
+	}
+	there := make(map[int32]int)
+	for _, v := range s.states.items(x.a) {
+		if there[v]++; count[v] == 0 {
+			return "unexpected"
+		}
+	}
+	for v, n := range there {
+		if n > count[v] {
+			return "duplicate"
+		}
+	}
+	return ""
+}
+
+// gap names what is wrong with a log of which no moment explains what was read: an
+// element is missing in front of one that was appended later, or behind it.
+func (s *logSpec) gap(x *act, k *knot) string {
+	saw := s.states.items(x.a)
+	missing := func(v int32) bool { return !slices.Contains(saw, v) }
+	added := func(y act) bool { return y.verb == logAppend && !missing(int32(y.a)) }
+	if slices.ContainsFunc(s.states.items(k.first), missing) && slices.ContainsFunc(k.ops, added) {
+		return "lost"
+	}
+	for i := range k.ops {
+		for j := range k.ops {
+			y, z := &k.ops[i], &k.ops[j]
+			if y.verb != logAppend || z.verb != logAppend || y.a == z.a || !k.precedes(i, j) {
+				continue
+			}
+			first, second := slices.Index(saw, int32(y.a)), slices.Index(saw, int32(z.a))
+			switch {
+			case second < 0:
+			case first < 0:
+				return "lost"
+			case first > second:
+				return "reordered"
+			}
+		}
+	}
+	return ""
+}
