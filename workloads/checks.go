@@ -28,7 +28,7 @@ const (
 )
 
 // Checks returns the workloads that judge histories that were recorded
-// elsewhere, under the names that the field uses.
+// elsewhere, under the names that the field uses. Some have clients as well.
 func Checks() []Workload {
 	return []Workload{
 		transactions(txn.ListAppend, "transactions that append to lists and read them (Elle's list-append)"),
@@ -38,10 +38,10 @@ func Checks() []Workload {
 			Flag("wfr-keys", "take what a transaction writes to come after what it read of the same key")),
 		transactions(txn.LinkedRegister, "transactions on registers whose every value names the one it replaced: {value, previous}"),
 		weakIsolation(), adyaInserts(), predicates(), sessions(),
-		setFull(), queues(), plainQueues(), uniqueIDs(), counters(), pnCounters(),
+		setFull(), queues(), Queue(), uniqueIDs(), counters(), pnCounters(),
 		banks(), longForks(), monotonics(), causalReverse(), logs(), streams(),
 		staleReads(), strongEventualConsistency(), watches(),
-		fileSystems(), appendedFiles(), leases(), ledgers(), notaries(), batches(),
+		fileSystems(), appendedFiles(), leases(), ledgers(), batches(),
 	}
 }
 

@@ -12,14 +12,6 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers/uniqueids"
 )
 
-func plainQueues() Workload {
-	return Workload{
-		Name: queue.PlainName, Doc: "elements that are enqueued and dequeued: none comes out that was not put in", Fs: []string{"enqueue", "dequeue"},
-		Level: fromSomewhere, Levels: []string{fromSomewhere},
-		Checkers: only(func(Options) checkers.Checker { return queue.NewPlain() }),
-	}
-}
-
 func uniqueIDs() Workload {
 	return Workload{
 		Name: uniqueids.Name, Fs: []string{"generate"}, Doc: "identifiers, of which no two may be equal", Level: unique, Levels: []string{unique},
