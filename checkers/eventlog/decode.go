@@ -122,7 +122,7 @@ func (j *judge) micro(t *txn) error {
 		switch {
 		case len(parts) == 3 && parts[0].Text() == "send":
 			t.sends = append(t.sends, j.sent(parts[1], parts[2]))
-		case len(parts) == 1 && parts[0].Text() == "poll", len(parts) == 2 && parts[0].Text() == "poll" && parts[1].IsNil():
+		case len(parts) == 1 && (parts[0].Text() == "poll" || parts[0].Text() == "abort"), len(parts) == 2 && parts[0].Text() == "poll" && parts[1].IsNil():
 		case len(parts) == 2 && parts[0].Text() == "poll" && parts[1].Kind() == history.KindMap:
 			if err := j.polled(t, op, parts[1].Elems()); err != nil {
 				return err

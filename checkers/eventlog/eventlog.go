@@ -12,7 +12,7 @@
 //
 // and assign and subscribe, whose values are lists of keys, say what a process polls
 // from then on. These are the operations of Jepsen's Kafka test, and so are the rules.
-// Four more micro-operations are for what Jepsen leaves out. They stand among the
+// Five more micro-operations are for what Jepsen leaves out. They stand among the
 // others, or in operations of their own that are called rebalance, commit and init:
 //
 //	["assigned", {"group": g, "generation": n, "member": m, "keys": [key, …]}]
@@ -21,9 +21,10 @@
 //	["revoked", …]         it owns none any more
 //	["commit", {key: offset, …}]   all messages of the group below the offsets are done
 //	["init", {"id": t, "epoch": n}]   it sends as the producer t from now on
+//	["abort"]              the transaction is to be given up here
 //
-// All fields but keys, id and epoch may be left out: the group is then "", the member
-// the process, and nothing is known of generations.
+// All fields but keys and id may be left out: the group is then "", the member the
+// process, and nothing is known of generations and epochs.
 //
 // From all polls, and all sends that certainly took effect, follows for each key
 // what is at which offset. Gaps between offsets mean nothing: transactions leave

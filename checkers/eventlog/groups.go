@@ -66,9 +66,9 @@ func (j *judge) more(t *txn, name string, v history.Value) bool {
 			t.commits = append(t.commits, commitment{j.key(list[0]), offset})
 		}
 	case "init":
-		e := termOf(v, "id", "epoch")
-		t.epoch = &e
-		return e.number != none
+		if e := termOf(v, "id", "epoch"); e.number != none {
+			t.epoch = &e
+		}
 	default:
 		return false
 	}
@@ -306,8 +306,10 @@ func (j *judge) members(f func(i int32, t *txn, group string)) {
 	}
 }
 
+// progress notes what an operation polled. One of unknown outcome says so only if it
+// had polled it, and may have committed that.
 func (j *judge) progress(all map[share]*progress, group string, i int32, t *txn) {
-	if t.Type() != history.OK {
+	if t.Type() == history.Fail {
 		return
 	}
 	for _, m := range t.polls {

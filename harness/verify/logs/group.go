@@ -56,9 +56,8 @@ func (l *logs) more(t *logOp, name string, v history.Value) error {
 			t.commits = append(t.commits, message{key: l.key(kv[0]), offset: offset})
 		}
 	case "init":
-		t.epoch = &logTerm{claim.TextOf(v.Get("id")), number("epoch")}
-		if t.epoch.number == unnumbered {
-			return fmt.Errorf("%v has no epoch", v)
+		if e := (logTerm{claim.TextOf(v.Get("id")), number("epoch")}); e.number != unnumbered {
+			t.epoch = &e
 		}
 	default:
 		return fmt.Errorf("%q is no micro-operation of a log", name)
@@ -214,8 +213,8 @@ func (l *logs) fenced() {
 }
 
 // processed: a commit-ahead is of an offset above a message that no poll of the group
-// returned that had begun before the commit ended; messages before the first poll of
-// the group do not count.
+// returned that had begun before the commit ended, be it one of unknown outcome;
+// messages before the first poll of the group do not count.
 func (l *logs) processed() {
 	type share struct{ group, key string }
 	type progress struct {
@@ -233,7 +232,7 @@ func (l *logs) processed() {
 		groups[i] = in[t.Invoke.Process]
 		for _, m := range t.polls {
 			place, _ := l.places(m)
-			if place < 0 || !t.Happened() {
+			if place < 0 || t.Failed() {
 				continue
 			}
 			g := all[share{groups[i], m.key}]

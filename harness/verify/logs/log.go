@@ -201,6 +201,7 @@ func (l *logs) micro(t *logOp, m []history.Value) error {
 			s = l.message(s, m[2])
 		}
 		t.sends = append(t.sends, s)
+	case name == "abort" && len(m) == 1:
 	case name == "poll" && (len(m) == 1 || len(m) == 2 && m[1].IsNil()):
 	case name == "poll" && len(m) == 2 && m[1].Kind() == history.KindMap:
 		for kv := m[1].Elems(); len(kv) > 0; kv = kv[2:] {
