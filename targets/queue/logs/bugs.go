@@ -1,0 +1,29 @@
+package logs
+
+import (
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/targets/kit/replog"
+)
+
+// Bugs lists all bugs of the log.
+func Bugs() []Bug { return []Bug{Q1, Q2, Q3, Q4, Q5, Q6, Q7, Q8, Q10, Q11, Q12} }
+
+// Facts lists what a sound campaign must have met now and then.
+func Facts() []string {
+	return slices.Concat(replog.Facts(), []string{
+		factElection, factDuplicate, factCut, factShrunk, factGrew, factRebalance, factFenced, factExpired,
+	})
+}
+
+// What happens now and then.
+const (
+	factElection  = "an election while sends waited"
+	factDuplicate = "a producer's retry was answered as a duplicate"
+	factCut       = "a follower cut off what its leader does not have"
+	factShrunk    = "the ISR shrank"
+	factGrew      = "the ISR grew again"
+	factRebalance = "a rebalance inside a transaction"
+	factFenced    = "a transaction was aborted by fencing"
+	factExpired   = "a transaction was aborted because it took too long"
+)
