@@ -41,7 +41,7 @@ func Checks() []Workload {
 		setFull(), queues(), Queue(), uniqueIDs(), counters(), pnCounters(),
 		banks(), longForks(), monotonics(), causalReverse(), logs(), streams(),
 		staleReads(), strongEventualConsistency(), watches(),
-		fileSystems(), appendedFiles(), leases(), ledgers(), batches(),
+		Files(), Append(), leases(), ledgers(), batches(),
 	}
 }
 

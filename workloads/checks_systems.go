@@ -3,7 +3,6 @@ package workloads
 import (
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/batch"
-	"github.com/ordeal-dev/ordeal/checkers/files"
 	"github.com/ordeal-dev/ordeal/checkers/lease"
 	"github.com/ordeal-dev/ordeal/checkers/ledger"
 	"github.com/ordeal-dev/ordeal/checkers/session"
@@ -63,25 +62,6 @@ func watches() Workload {
 		Name: watch.Name, Doc: "watches over a store with revisions, as etcd's: ordered, unique, atomic, reliable, resumable, with bookmarks",
 		Level: Linearizable, Levels: []string{Linearizable}, Fs: []string{"put", "delete", "txn", "watch"},
 		Checkers: only(func(Options) checkers.Checker { return watch.New(watch.Options{}) }),
-	}
-}
-
-func fileSystems() Workload {
-	return Workload{
-		Name: files.Name, Doc: "files that are written as a whole and opened again, and names that are created, renamed and deleted",
-		Level: closeToOpen, Levels: []string{closeToOpen}, Fs: []string{"read", "write", "create", "rename", "delete", "list"},
-		Checkers: only(func(Options) checkers.Checker { return files.New() }),
-	}
-}
-
-func appendedFiles() Workload {
-	return Workload{
-		Name: files.AppendName, Doc: "files that grow: what was synced survives every crash, and readers see a beginning of what was appended",
-		Level: durablePrefix, Levels: []string{durablePrefix}, Fs: []string{"append", "sync", "read"},
-		Options: []Option{Flag("durable", "an append is durable as soon as it is ok, without a sync")},
-		Checkers: only(func(o Options) checkers.Checker {
-			return files.NewAppend(files.AppendOptions{Durable: o.On("durable")})
-		}),
 	}
 }
 

@@ -38,6 +38,10 @@ type AppendOptions struct {
 	// Durable says that an append is durable as soon as it is ok, as if every
 	// append came with a sync.
 	Durable bool
+	// Eventual says that reads may be behind, or show what is lost again, until
+	// all faults are over. What they show has to have been appended, and those of
+	// the final phase are judged in full.
+	Eventual bool
 }
 
 // AppendReport is what was seen of streams.
@@ -79,7 +83,7 @@ func NewAppend(opts AppendOptions) checkers.Checker {
 		if r.Appends+r.Syncs+r.Reads == 0 || r.Reads == 0 && len(r.Broken) == 0 {
 			return checkers.Unknownf("no file was read: %d appends and %d syncs were ok, but only reads show what is left of them", r.Appends, r.Syncs).Detail(r)
 		}
-		return r.book.Result(AppendAnomalies(), AppendName, map[string]string{"durable": strconv.FormatBool(opts.Durable)}, nil).Detail(r)
+		return r.book.Result(AppendAnomalies(), AppendName, map[string]string{"durable": strconv.FormatBool(opts.Durable), "eventual": strconv.FormatBool(opts.Eventual)}, nil).Detail(r)
 	})
 }
 
@@ -113,7 +117,7 @@ func CheckAppend(ctx context.Context, h *history.History, opts AppendOptions) (*
 		return nil, err
 	}
 	r := &AppendReport{}
-	s := &scribe{clock: checkers.ClockOf(calls), book: &r.book}
+	s := &scribe{clock: checkers.ClockOf(calls), book: &r.book, eventual: opts.Eventual}
 	var keys intern.Table
 	var streams []*stream
 	for i, c := range calls {
@@ -189,6 +193,7 @@ func (f *stream) call(o op, r *AppendReport) error {
 
 // judge judges every read beside the longest one.
 func (f *stream) judge(opts AppendOptions) {
+	f.present()
 	for i := range f.reads {
 		if rd := &f.reads[i]; f.longest == nil || len(rd.ids) > len(f.longest.ids) {
 			f.longest = rd
@@ -207,9 +212,34 @@ func (f *stream) judge(opts AppendOptions) {
 	f.durable(opts)
 }
 
+// present takes out what may be behind, after a look at whether somebody appended it.
+func (f *stream) present() {
+	var kept []reading
+	for i := range f.reads {
+		if rd := &f.reads[i]; f.behind(rd.op) {
+			f.origin(rd)
+		} else {
+			kept = append(kept, *rd)
+		}
+	}
+	f.reads = kept
+	f.syncs = slices.DeleteFunc(f.syncs, f.behind)
+}
+
 // alone judges the records of one read, and whether they are a beginning of the
 // longest.
 func (f *stream) alone(rd *reading) {
+	f.origin(rd)
+	for i, id := range rd.ids {
+		if other := f.longest.ids[i]; other != id {
+			f.add(Diverged, f.key, "", fmt.Sprintf("%s read %s as record %d, and %s read %s there", f.who(f.longest.op), f.title(other), i, f.who(rd.op), f.title(id)), f.longest.op, rd.op)
+			return
+		}
+	}
+}
+
+// origin finds records of one read that nobody appended, or not by then, or once only.
+func (f *stream) origin(rd *reading) {
 	seen := make(map[int32]bool, len(rd.ids))
 	for _, id := range rd.ids {
 		name := f.title(id)
@@ -224,12 +254,6 @@ func (f *stream) alone(rd *reading) {
 			f.add(PrematureRecord, f.key, name, fmt.Sprintf("%s read %s and had it by %s, but the append of it, by %s, had not begun", f.who(rd.op), name, f.end(rd.op), f.who(w)), rd.op, w)
 		}
 		seen[id] = true
-	}
-	for i, id := range rd.ids {
-		if other := f.longest.ids[i]; other != id {
-			f.add(Diverged, f.key, "", fmt.Sprintf("%s read %s as record %d, and %s read %s there", f.who(f.longest.op), f.title(other), i, f.who(rd.op), f.title(id)), f.longest.op, rd.op)
-			return
-		}
 	}
 }
 

@@ -133,7 +133,7 @@ func FuzzFiles(f *testing.F) {
 		rng := rulestest.Rand(data)
 		noise := 1 + rng.IntN(30)
 		for _, h := range []*history.History{newSim(rng, noise).contents(20), newSim(rng, noise).namespace(20), newSim(rng, noise).streams(20)} {
-			for _, c := range []checkers.Checker{New(), NewAppend(AppendOptions{Durable: rng.IntN(2) == 0})} {
+			for _, c := range []checkers.Checker{New(Options{}), NewAppend(AppendOptions{Durable: rng.IntN(2) == 0})} {
 				rulestest.Confirm(t, h, c.Check(t.Context(), h))
 			}
 		}

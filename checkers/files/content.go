@@ -81,7 +81,9 @@ func (f *content) judge() {
 	for _, o := range f.seen {
 		v := o.Complete.Value
 		if v.IsNil() {
-			empty.touch(o)
+			if !f.behind(o) {
+				empty.touch(o)
+			}
 			continue
 		}
 		switch t := f.tag(v); {
@@ -91,7 +93,7 @@ func (f *content) judge() {
 			f.add(DirtyRead, f.key, "", fmt.Sprintf("%s read %v, but the write of it, by %s, failed", f.who(o), v, f.who(t.writer)), t.writer, o)
 		case o.res < t.writer.inv:
 			f.add(FutureRead, f.key, "", fmt.Sprintf("%s read %v and had it by %s, but the write of it, by %s, had not begun", f.who(o), v, f.end(o), f.who(t.writer)), o, t.writer)
-		default:
+		case !f.behind(o):
 			t.touch(o)
 		}
 	}

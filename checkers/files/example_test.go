@@ -22,7 +22,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	result := checkers.Run(context.Background(), files.New(), h)
+	result := checkers.Run(context.Background(), files.New(files.Options{}), h)
 	fmt.Println(result.Verdict)
 	for _, a := range result.Anomalies {
 		fmt.Printf("%s %v: %s\n", a.Name, a.Ops, a.Explanation)

@@ -50,6 +50,13 @@
 //
 // See there.
 //
+// # Weaker promises
+//
+// A file system that serves reads from replicas that may be behind promises less:
+// that nobody reads what was not written, and that all is right once the faults
+// are over. Options.Eventual judges by that: what comes before the final phase
+// is looked at only for what was never written.
+//
 // Everything takes O(n log n) time.
 package files
 
@@ -57,6 +64,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/intern"
@@ -132,33 +140,41 @@ func opOf(c history.Call) op {
 func (o op) ok() bool     { return o.Type() == history.OK }
 func (o op) failed() bool { return o.Type() == history.Fail }
 
+// Options say what the file system promises.
+type Options struct {
+	// Eventual says that reads and lists may be behind until all faults are over.
+	// What they show has to have been written, and those of the final phase are
+	// judged in full.
+	Eventual bool
+}
+
 // New returns a checker of content and names.
-func New() checkers.Checker {
+func New(opts Options) checkers.Checker {
 	return checkers.New(Name, func(ctx context.Context, h *history.History) checkers.Result {
-		r, err := Check(ctx, h)
+		r, err := Check(ctx, h, opts)
 		if err != nil {
 			return checkers.Unknownf("%v", err)
 		}
-		return r.result()
+		return r.result(opts)
 	})
 }
 
-func (r *Report) result() checkers.Result {
+func (r *Report) result(opts Options) checkers.Result {
 	if r.Writes+r.Reads+r.Made+r.Lists == 0 {
 		return checkers.Unknownf("no operation on a file was ok: there is nothing to judge").Detail(r)
 	}
-	return r.book.Result(Anomalies(), Name, nil, nil).Detail(r)
+	return r.book.Result(Anomalies(), Name, map[string]string{"eventual": strconv.FormatBool(opts.Eventual)}, nil).Detail(r)
 }
 
 // Check judges the operations of h on files. It is an error if they do not have
 // the form that the package says, or if ctx ends.
-func Check(ctx context.Context, h *history.History) (*Report, error) {
+func Check(ctx context.Context, h *history.History, opts Options) (*Report, error) {
 	calls, err := checkers.Paired(h)
 	if err != nil {
 		return nil, err
 	}
 	r := &Report{}
-	s := &scribe{clock: checkers.ClockOf(calls), book: &r.book}
+	s := &scribe{clock: checkers.ClockOf(calls), book: &r.book, eventual: opts.Eventual}
 	var keys intern.Table
 	var contents []*content
 	names := &namespace{scribe: s}
@@ -196,9 +212,13 @@ func Check(ctx context.Context, h *history.History) (*Report, error) {
 
 // scribe writes down what is found.
 type scribe struct {
-	clock checkers.Clock
-	book  *rules.Book
+	clock    checkers.Clock
+	book     *rules.Book
+	eventual bool
 }
+
+// behind reports whether an operation may show less than there is.
+func (s *scribe) behind(o op) bool { return s.eventual && !o.Invoke.Final }
 
 func (s *scribe) add(rule, key, item, why string, ops ...op) {
 	f := rules.Finding{Rule: rule, Key: key, Item: item, Why: why}

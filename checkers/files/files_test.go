@@ -24,7 +24,7 @@ func TestCases(t *testing.T) {
 		if d.HasArg("append") {
 			return NewAppend(AppendOptions{Durable: d.HasArg("durable")})
 		}
-		return New()
+		return New(Options{})
 	})
 }
 
@@ -182,7 +182,7 @@ func TestContentAgainstDefinition(t *testing.T) {
 		if len(h.Ops) == 0 {
 			continue
 		}
-		r := verdicts(t, h, New(), Anomalies(), i%500 == 0)
+		r := verdicts(t, h, New(Options{}), Anomalies(), i%500 == 0)
 		if want := contentExplainable(h); r.Verdict != checkers.Unknown && want != (r.Verdict == checkers.OK) {
 			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, show(h))
 		}
@@ -205,7 +205,7 @@ func TestNamesAgainstDefinition(t *testing.T) {
 		if len(h.Ops) == 0 {
 			continue
 		}
-		r := verdicts(t, h, New(), Anomalies(), i%500 == 0)
+		r := verdicts(t, h, New(Options{}), Anomalies(), i%500 == 0)
 		if i%3 == 0 && r.Verdict == checkers.Invalid {
 			t.Fatalf("%+v\n%s", r.Anomalies, show(h))
 		}
@@ -235,8 +235,8 @@ func TestNamesAgainstDefinition(t *testing.T) {
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	hostile.Feed(t, New(), []string{"write", "read"}, []history.Value{history.Int(1), history.Int(2), history.Int(3)})
-	hostile.Feed(t, New(), []string{"list"}, []history.Value{history.Map(history.String("a"), history.Int(1)), history.String("a"), history.Map(history.String("b"), history.Int(1))})
+	hostile.Feed(t, New(Options{}), []string{"write", "read"}, []history.Value{history.Int(1), history.Int(2), history.Int(3)})
+	hostile.Feed(t, New(Options{}), []string{"list"}, []history.Value{history.Map(history.String("a"), history.Int(1)), history.String("a"), history.Map(history.String("b"), history.Int(1))})
 }
 
 func TestStops(t *testing.T) {
@@ -245,7 +245,7 @@ func TestStops(t *testing.T) {
 	cancel()
 	s := newSim(rand.New(rand.NewPCG(1, 1)), 0)
 	h := s.contents(40)
-	for _, c := range []checkers.Checker{New(), NewAppend(AppendOptions{})} {
+	for _, c := range []checkers.Checker{New(Options{}), NewAppend(AppendOptions{})} {
 		if r := c.Check(ctx, h); r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, "stopped") {
 			t.Errorf("%s: %v %s", c.Name(), r.Verdict, r.Reason)
 		}
@@ -255,7 +255,7 @@ func TestStops(t *testing.T) {
 func BenchmarkContent(b *testing.B) {
 	h := newSim(rand.New(rand.NewPCG(1, 1)), 0).contents(300000)
 	for b.Loop() {
-		if r := New().Check(b.Context(), h); r.Verdict != checkers.OK {
+		if r := New(Options{}).Check(b.Context(), h); r.Verdict != checkers.OK {
 			b.Fatal(r.Reason)
 		}
 	}

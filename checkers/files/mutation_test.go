@@ -167,7 +167,7 @@ func TestMutations(t *testing.T) {
 	}
 	grow := func(l *log, n int) { l.call("append", "g", history.Int(int64(n)), history.Nil) }
 	for _, m := range mutations {
-		mutate(t, rng, m, New(), content, Anomalies())
+		mutate(t, rng, m, New(Options{}), content, Anomalies())
 	}
 	for _, m := range appendMutations {
 		mutate(t, rng, m, NewAppend(AppendOptions{}), grow, AppendAnomalies())

@@ -20,6 +20,7 @@ func (n *namespace) judge(ctx context.Context) error {
 	for i := range n.lists {
 		n.appear(&n.lists[i])
 	}
+	n.lists = slices.DeleteFunc(n.lists, func(l listing) bool { return n.behind(l.op) })
 	n.uses()
 	n.gather()
 	for i := range n.lists {
@@ -80,6 +81,9 @@ func (n *namespace) appear(l *listing) {
 			n.add(PhantomName, "", n.title(id), fmt.Sprintf("%s listed %s, which is renamed from a name that nobody made", n.who(l.op), n.title(id)), l.op)
 		case l.res < m.inv:
 			n.add(PrematureName, "", n.title(id), fmt.Sprintf("%s listed %s by %s, but the %s to it, by %s, had not begun", n.who(l.op), n.title(id), n.end(l.op), m.Invoke.F, n.who(m)), l.op, m)
+		}
+		if n.behind(l.op) {
+			continue
 		}
 		first(&n.names[id].shown, l.op)
 		if f := &n.files[n.names[id].file]; f.last.Invoke == nil || l.inv > f.last.inv {

@@ -17,6 +17,7 @@ import (
 	"github.com/ordeal-dev/ordeal/internal/suggest"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/targets"
+	"github.com/ordeal-dev/ordeal/targets/files"
 	"github.com/ordeal-dev/ordeal/targets/queue"
 	"github.com/ordeal-dev/ordeal/targets/store"
 	"github.com/ordeal-dev/ordeal/workloads"
@@ -33,7 +34,7 @@ type Registry struct {
 // Builtin returns what comes with Ordeal.
 func Builtin() *Registry {
 	return &Registry{
-		Targets:   []targets.Target{store.New(), queue.New()},
+		Targets:   []targets.Target{store.New(), queue.New(), files.New()},
 		Workloads: append([]workloads.Workload{workloads.Register(), workloads.Set()}, workloads.Checks()...),
 		Faults: []nemesis.Fault{
 			nemesis.Partition(), nemesis.Kill(), nemesis.Pause(), nemesis.Clock(), nemesis.Packet(), nemesis.Power(),
