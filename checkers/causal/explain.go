@@ -127,6 +127,9 @@ func (g *graph) path(w winner) []int32 {
 	from[w.write] = none
 	swept := make([]bool, len(g.nodes))
 	queue := []int32{w.write}
+	if g.nodes[w.read].source == w.write { // the final read is shown anyway: of two chains that are as short, the one by it shows less
+		readers[w.write] = append([]int32{w.read}, readers[w.write]...)
+	}
 	visit := func(i, by int32) {
 		if from[i] == many {
 			from[i] = by
