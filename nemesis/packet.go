@@ -39,7 +39,7 @@ func Packet() Fault {
 			{"loss", "mix", "the share that is lost, like 20%, or mix: a seeded choice from 10% to 50%"},
 			{"dup", "mix", "the share that arrives twice, likewise"},
 			{"reorder", "mix", "the share that is held back, likewise"},
-			{"behind", "mix", "how much later at most a doubled packet comes again or one that was held back arrives, or mix: a seeded choice from 200ms to 800ms"},
+			{"behind", "mix", "how much later at most a doubled packet comes again or one that was held back arrives, or mix: a seeded choice 200ms or 400ms"},
 		},
 		Check: checkPacket,
 		Aim:   aimPacket,
@@ -233,7 +233,7 @@ func drawPackets(s *Scene, kind string) world.Packets {
 	all := world.Packets{Loss: pick("loss"), Dup: pick("dup"), Reorder: pick("reorder")}
 	all.Delay = last("delay", 10*time.Millisecond<<draw.IntN(6))
 	all.Jitter = last("jitter", time.Duration(draw.Int64N(int64(all.Delay)+1)))
-	all.Behind = last("behind", 200*time.Millisecond<<draw.IntN(3))
+	all.Behind = last("behind", 200*time.Millisecond<<draw.IntN(2))
 	switch kind {
 	case "delay":
 		return world.Packets{Delay: all.Delay, Jitter: all.Jitter}
@@ -330,11 +330,11 @@ func (w *packet) train() world.Train {
 			packets = max(packets, int(enough*1_000_000/ppm)/len(w.links)+1)
 		}
 	}
-	return world.Train{
-		Packets: packets,
-		Over:    max(time.Duration(packets)*500*time.Microsecond, w.what.Behind+w.what.Behind/2),
-		Wait:    w.what.Delay + w.what.Jitter + 2*w.what.Behind,
+	over := time.Duration(packets) * 500 * time.Microsecond
+	if w.what.Reorder > 0 {
+		over = max(over, w.what.Behind+w.what.Behind/2)
 	}
+	return world.Train{Packets: packets, Over: over, Wait: w.what.Delay + w.what.Jitter + w.what.Behind}
 }
 
 // seen tells of each thing that was asked for whether it is there: whether at

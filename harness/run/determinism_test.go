@@ -25,7 +25,7 @@ func TestSamePlanSameBytes(t *testing.T) {
 				t.Parallel()
 				reg := registry.Builtin()
 				planOf := func(seed uint64) *plan.Plan {
-					p := planFor(seed, 15*time.Second, settings, five...)
+					p := planFor(seed, 15*time.Second, settings, six...)
 					p.Workload = workload
 					return p
 				}

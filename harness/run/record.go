@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -127,6 +128,19 @@ func fatalLines(pattern *regexp.Regexp, logs []world.LogLine) []history.Op {
 		})
 	}
 	return ops
+}
+
+// factsIn returns what the nodes noted that must happen sometimes, each fact once
+// and in order.
+func factsIn(logs []world.LogLine) []string {
+	var facts []string
+	for _, l := range logs {
+		if fact, ok := strings.CutPrefix(l.Text, actor.SometimesMark); ok {
+			facts = append(facts, fact)
+		}
+	}
+	slices.Sort(facts)
+	return slices.Compact(facts)
 }
 
 // writeLogs writes what the nodes logged into a file for each node, every line

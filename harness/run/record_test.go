@@ -171,3 +171,16 @@ func TestOddLogs(t *testing.T) {
 		}
 	}
 }
+
+// Facts are what nodes noted, once each and in order, and nothing else that
+// stands in their logs.
+func TestFactsInLogs(t *testing.T) {
+	t.Parallel()
+	got := factsIn([]world.LogLine{
+		{Node: 1, Text: "sometimes: a write waited"}, {Node: 0, Text: "leading in term 3"},
+		{Node: 0, Text: "sometimes: an election"}, {Node: 0, Text: "sometimes: a write waited"}, {Node: 0, Text: "so sometimes: no"},
+	})
+	if want := []string{"a write waited", "an election"}; !slices.Equal(got, want) {
+		t.Errorf("facts %q, want %q", got, want)
+	}
+}

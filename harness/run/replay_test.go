@@ -50,7 +50,7 @@ func TestReplayIsExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := uint64(1); seed <= seeds; seed++ {
-				p := planFor(seed, 21*time.Second, cp, five...)
+				p := planFor(seed, 21*time.Second, cp, six...)
 				change(p)
 				first := execute(t, reg, p)
 				again := follow(t, reg, first.Run)
@@ -97,7 +97,7 @@ func interrupted(t *testing.T, after time.Duration) *run.Outcome {
 func TestReplayNamesTheFirstDifference(t *testing.T) {
 	t.Parallel()
 	reg := registry.Builtin()
-	first := execute(t, reg, planFor(3, 21*time.Second, cp, five...))
+	first := execute(t, reg, planFor(3, 21*time.Second, cp, six...))
 	choices := recordedChoices(t, first)
 	alterations := map[string]func(ops []history.Op){
 		"the value of a write": func(ops []history.Op) {

@@ -29,6 +29,7 @@ type Result struct {
 	Replay string `json:"replay"`
 
 	Bugs     []string `json:"bugs,omitempty"`     // that were seeded
+	Facts    []string `json:"facts,omitempty"`    // rare paths that the nodes took, see actor.Sometimes
 	Errors   []string `json:"errors,omitempty"`   // what the harness could not do
 	Warnings []string `json:"warnings,omitempty"` // what a reader should know
 	Load     *Load    `json:"load,omitempty"`

@@ -18,6 +18,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/registry"
 	"github.com/ordeal-dev/ordeal/harness/run"
 	"github.com/ordeal-dev/ordeal/harness/store"
+	"github.com/ordeal-dev/ordeal/internal/kinds"
 )
 
 // planFor is a plan of the store in the simulator, with what the command line
@@ -40,7 +41,7 @@ var (
 	weak = map[string]string{"mode": "ap", "r": "1", "w": "1"}
 
 	four = []string{"partition", "kill", "pause", "clock"}
-	five = append(slices.Clone(four), "power")
+	six  = kinds.Faults()
 )
 
 // quiet is a logger for runs that are meant to fail.

@@ -283,7 +283,7 @@ func (e *execution) judge(ctx context.Context, start time.Time) (*Outcome, error
 	result.Warnings = append(result.Warnings, e.warnings...)
 	result.Seed, result.Digest, result.Run = e.Plan.Seed, e.digest, e.dir.Dir
 	result.Replay = "ordeal replay " + e.dir.Dir
-	result.Bugs, result.Load = e.Plan.Bugs, e.load
+	result.Bugs, result.Facts, result.Load = e.Plan.Bugs, factsIn(e.logs), e.load
 	result.Took = since(start)
 	outcome := &Outcome{Run: e.dir, History: h, Logs: e.logs, Result: result, Divergence: e.diverged}
 	if e.keep() {
@@ -330,7 +330,7 @@ func (t *Test) Reopen(ctx context.Context, dir *store.Run) (*Outcome, error) {
 	result := Judge(ctx, h, j)
 	result.Errors = unique(result.Errors)
 	result.Warnings = unique(append(result.Warnings, old.Warnings...))
-	result.Digest, result.Load = old.Digest, old.Load
+	result.Digest, result.Facts, result.Load = old.Digest, factsIn(logs), old.Load
 	result.Seed, result.Run, result.Bugs = t.Plan.Seed, dir.Dir, t.Plan.Bugs
 	result.Replay = "ordeal replay " + dir.Dir
 	result.Took = since(start)

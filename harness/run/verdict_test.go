@@ -276,7 +276,7 @@ func TestReopenKeepsWhatOnlyTheRunKnew(t *testing.T) {
 func TestReopenSeesTheSame(t *testing.T) {
 	t.Parallel()
 	reg := registry.Builtin()
-	o := execute(t, reg, planFor(5, 20*time.Second, weak, five...))
+	o := execute(t, reg, planFor(5, 20*time.Second, weak, six...))
 	p, err := o.Run.Plan()
 	if err != nil {
 		t.Fatal(err)

@@ -40,39 +40,52 @@ func main() {
 	}
 	bin := flag.String("bin", "bin/ordeal", "the program to measure")
 	seeds := flag.Int("seeds", 20, "how many runs")
-	checks := flag.Bool("checks", false, "measure the checks of large histories only")
+	only := flag.String("only", "", "measure one part only: main (the main job and what it is made of), kinds (of targets, a thousand runs of each) or checks (of large histories)")
 	flag.Parse()
-	if err := bench(os.Stdout, *bin, *seeds, *checks); err != nil {
+	if err := bench(os.Stdout, *bin, *seeds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(w io.Writer, bin string, seeds int, checks bool) error {
-	if checks {
-		figures, err := measureChecks(bin)
-		if err != nil {
-			return err
+func bench(w io.Writer, bin string, seeds int, only string) error {
+	parts := map[string]func() ([]figure, error){
+		"main":   func() ([]figure, error) { return measureMain(bin, seeds) },
+		"kinds":  func() ([]figure, error) { return measureKinds(bin, seeds) },
+		"checks": func() ([]figure, error) { return measureChecks(bin) },
+	}
+	if _, ok := parts[only]; !ok && only != "" {
+		return fmt.Errorf("-only %s: want main, kinds or checks", only)
+	}
+	var figures []figure
+	for _, name := range []string{"main", "kinds", "checks"} {
+		if only != "" && only != name {
+			continue
 		}
-		return write(w, figures)
-	}
-	runs, err := measureRuns(bin, seeds)
-	if err != nil {
-		return err
-	}
-	figures := summarize(runs)
-	for _, b := range benchmarks {
-		lines, err := b.run()
+		lines, err := parts[name]()
 		if err != nil {
 			return err
 		}
 		figures = append(figures, lines...)
 	}
-	lines, err := measureChecks(bin)
+	return write(w, figures)
+}
+
+// measureMain measures the main job and what it is made of.
+func measureMain(bin string, seeds int) ([]figure, error) {
+	runs, err := measureRuns(bin, job, seeds)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return write(w, append(figures, lines...))
+	figures := summarize(runs)
+	for _, b := range benchmarks {
+		lines, err := b.run()
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, lines...)
+	}
+	return figures, nil
 }
 
 func write(w io.Writer, figures []figure) error {

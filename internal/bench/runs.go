@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/internal/kinds"
 )
 
 // simulated is how long the main job lasts in virtual time.
@@ -19,7 +21,7 @@ const simulated = 60 * time.Second
 
 // job is the main job, but for its seed and where it is put.
 var job = strings.Fields("run --target store --set mode=cp --workload register" +
-	" --nemesis partition,kill,pause,clock --world sim --rate 100 --time 60s --json --report=false")
+	" --nemesis partition,kill,pause,clock --world sim --rate 100 --time 60s")
 
 // sample is what one run took.
 type sample struct {
@@ -29,8 +31,8 @@ type sample struct {
 	history   int64 // bytes on the disk
 }
 
-// measureRuns runs the main job with the seeds from 1 on, one after the other.
-func measureRuns(bin string, seeds int) ([]sample, error) {
+// measureRuns runs a job with the seeds from 1 on, one after the other.
+func measureRuns(bin string, job []string, seeds int) ([]sample, error) {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return nil, err
@@ -43,7 +45,7 @@ func measureRuns(bin string, seeds int) ([]sample, error) {
 	samples := make([]sample, seeds)
 	return samples, pinned(func() (err error) {
 		for i := range samples {
-			if samples[i], err = measureRun(bin, out, i+1); err != nil {
+			if samples[i], err = measureRun(bin, out, job, i+1); err != nil {
 				return fmt.Errorf("seed %d: %w", i+1, err)
 			}
 		}
@@ -51,12 +53,15 @@ func measureRuns(bin string, seeds int) ([]sample, error) {
 	})
 }
 
-func measureRun(bin, out string, seed int) (s sample, err error) {
+// unknown is the exit code of a run that showed too little to be judged.
+const unknown = 2
+
+func measureRun(bin, out string, job []string, seed int) (s sample, err error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(bin, append(slices.Clone(job), "--out", out, "--seed", strconv.Itoa(seed))...)
+	cmd := exec.Command(bin, append(slices.Clone(job), "--json", "--report=false", "--out", out, "--seed", strconv.Itoa(seed))...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != unknown {
 		return s, fmt.Errorf("%w\n%s%s", err, stdout.Bytes(), stderr.Bytes())
 	}
 	s.wall = time.Since(start)
@@ -93,6 +98,27 @@ func summarize(runs []sample) []figure {
 		{"  events of the simulator, all else included", fmt.Sprintf("%.0f", events/wall), "/s", ""},
 		{"  history on the disk", fmt.Sprintf("%.1f", perOp), "B/operation", ""},
 	}
+}
+
+// measureKinds runs every kind of every target under all faults, as the sweep
+// over a thousand seeds does, and says how long that would take on one core.
+func measureKinds(bin string, seeds int) ([]figure, error) {
+	var figures []figure
+	for _, k := range kinds.All() {
+		runs, err := measureRuns(bin, k.Args(), seeds)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Name, err)
+		}
+		var cpu time.Duration
+		for _, r := range runs {
+			cpu += r.cpu
+		}
+		figures = append(figures, figure{
+			fmt.Sprintf("%s: a thousand minutes under all faults, from %d seeds", k.Name, len(runs)),
+			fmt.Sprintf("%.0f", 1000*cpu.Seconds()/float64(len(runs))), "s", "time on the processor",
+		})
+	}
+	return figures, nil
 }
 
 func median(runs []sample, of func(sample) float64) float64 {
