@@ -5,7 +5,6 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers/bank"
 	"github.com/ordeal-dev/ordeal/checkers/causalreverse"
 	"github.com/ordeal-dev/ordeal/checkers/counter"
-	"github.com/ordeal-dev/ordeal/checkers/eventlog"
 	"github.com/ordeal-dev/ordeal/checkers/longfork"
 	"github.com/ordeal-dev/ordeal/checkers/monotonic"
 	"github.com/ordeal-dev/ordeal/checkers/queue"
@@ -81,24 +80,6 @@ func causalReverse() Workload {
 	return Workload{
 		Name: causalreverse.Name, Fs: []string{"read", "write"}, Doc: "inserts, where a read that has one has all that were acknowledged before it began", Level: strictSerial, Levels: []string{strictSerial},
 		Checkers: only(func(Options) checkers.Checker { return causalreverse.New(causalreverse.Options{}) }),
-	}
-}
-
-func logs() Workload {
-	return Workload{
-		Name: eventlog.Name, Fs: []string{"send", "poll", "txn", "assign", "subscribe", "rebalance", "commit", "init"}, Doc: "a partitioned log as Kafka's: sends, polls, transactions of both, assign and subscribe", Level: logOrder, Levels: []string{logOrder},
-		Options: []Option{
-			OneOf("sub-via", "how processes get what they poll; none: as the history shows", "", "assign", "subscribe"),
-			Flag("ww-deps", "the order of what transactions sent is part of the order between them"),
-			Flag("rw-deps", "a poll returns everything that is there, so one that lacks a message came before it"),
-			Flag("compaction", "of messages with the same record key only the last has to stay"),
-			List("allow", "more types of errors that are allowed"),
-		},
-		Checkers: only(func(o Options) checkers.Checker {
-			return eventlog.New(eventlog.Options{
-				SubVia: o["sub-via"], WWDeps: o.On("ww-deps"), RWDeps: o.On("rw-deps"), Compaction: o.On("compaction"), Allow: o.List("allow"),
-			})
-		}),
 	}
 }
 

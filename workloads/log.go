@@ -195,11 +195,12 @@ func (g *messages) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	return &next
 }
 
-// pollAll has every client poll every partition from its beginning to its end.
+// pollAll has every client poll every partition from its beginning to its end. It
+// gives up what it had first, and with that the place up to which it had polled.
 func pollAll(p Params) gen.Gen {
 	keys := logKeys(p.Options)
 	return gen.OnClients(gen.EachThread(gen.Sequence(
-		gen.Ops(history.Op{F: "assign", Value: history.List(keys...)}),
+		gen.Ops(history.Op{F: "assign", Value: history.List()}, history.Op{F: "assign", Value: history.List(keys...)}),
 		gen.Limit(maxPolls, &untilEnd{keys: len(keys)}),
 	)))
 }
