@@ -39,7 +39,7 @@ func Checks() []Workload {
 		transactions(txn.LinkedRegister, "transactions on registers whose every value names the one it replaced: {value, previous}"),
 		weakIsolation(), adyaInserts(), predicates(), sessions(),
 		setFull(), queues(), Queue(), uniqueIDs(), counters(), pnCounters(),
-		banks(), longForks(), monotonics(), causalReverse(), logs(), streams(),
+		banks(), longForks(), monotonics(), causalReverse(), Log(), streams(),
 		staleReads(), strongEventualConsistency(), watches(),
 		Files(), Append(), leases(), ledgers(), batches(),
 	}

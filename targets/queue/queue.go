@@ -43,7 +43,7 @@ type kind struct {
 }
 
 // kinds lists all, the first of which is the one that is meant when none is named.
-func kinds() []kind { return []kind{workKind()} }
+func kinds() []kind { return []kind{workKind(), logKind()} }
 
 func (queue) Name() string { return "queue" }
 
