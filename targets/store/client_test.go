@@ -132,6 +132,9 @@ func TestSettings(t *testing.T) {
 		{map[string]string{"mode": "ap", "n": "0"}, nil, false},
 		{map[string]string{"mode": "ap", "conflict": "lww"}, nil, true},
 		{map[string]string{"mode": "ap", "conflict": "lww"}, []string{"AP1"}, false},
+		{map[string]string{"mode": "ap", "quorum": "strict"}, []string{"AP2"}, true},
+		{map[string]string{"mode": "ap", "quorum": "strict", "r": "1"}, []string{"AP2"}, false},
+		{map[string]string{"mode": "ap"}, []string{"AP2"}, false},
 	} {
 		s, err := targets.Fill(store.New(), c.set)
 		if err != nil {
@@ -153,6 +156,9 @@ func TestPromises(t *testing.T) {
 		{nil, "linearizable", true},
 		{map[string]string{"mode": "ap"}, "causal-writes", false},
 		{map[string]string{"mode": "ap", "conflict": "lww", "r": "3"}, "eventual", false},
+		{map[string]string{"mode": "ap", "quorum": "strict"}, "causal-convergent", false},
+		{map[string]string{"mode": "ap", "quorum": "strict", "r": "1"}, "causal-writes", false},
+		{map[string]string{"mode": "ap", "quorum": "strict", "conflict": "lww"}, "eventual", false},
 	} {
 		s, err := targets.Fill(store.New(), c.set)
 		if err != nil {

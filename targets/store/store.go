@@ -6,7 +6,9 @@
 // mode ap (package [ap]) any node serves whatever it can reach, and replicas
 // find together later; what is promised then is that they converge and, under
 // conflict=hlc, that no acknowledged write is lost to one that it causally
-// follows.
+// follows. With quorum=strict only owners count, and where every quorum of reads
+// meets every quorum of writes, keys are causally consistent: a client that has
+// seen a write, or something that follows from it, never sees what was before.
 //
 // Both modes speak the language of package [kv] with their clients, and both
 // run as actors, unchanged, in the simulator and on real nodes.
@@ -47,6 +49,8 @@ func (store) Settings() []targets.Setting {
 		{Name: "n", Default: "3", Doc: "ap: how many nodes hold each key"},
 		{Name: "r", Default: "2", Doc: "ap: how many of them a read asks; r+w > n lets a read see every acknowledged write while no stand-in is in play"},
 		{Name: "w", Default: "2", Doc: "ap: how many nodes must have a write before it is acknowledged"},
+		{Name: "quorum", Default: "sloppy", Values: []string{"sloppy", "strict"},
+			Doc: "ap: who counts towards r and w: whoever holds a copy, stand-ins too, or owners only; then a read makes sure that w of them hold what it returns"},
 		{Name: "conflict", Default: "hlc", Values: []string{"hlc", "lww"},
 			Doc: "ap: which of two writes wins: the later by a hybrid logical clock, or by the wall clock alone"},
 		{Name: "snapshot-every", Default: "1000", Doc: "cp: entries of the log between two snapshots"},
@@ -58,19 +62,27 @@ func (store) Settings() []targets.Setting {
 func (store) Bugs() []targets.Bug { return zoo.Of("store") }
 
 // Promise says what the settings promise, as one of the levels of package
-// workloads. In mode ap that does not depend on
-// the quorums: with stand-ins for dead nodes no choice of them is strict.
+// workloads. In mode ap quorums make a difference only if stand-ins do not count.
 func (store) Promise(s targets.Settings) targets.Promise {
 	switch {
 	case s["mode"] == "cp":
 		return targets.Promise{Level: "linearizable",
 			Doc: "linearizable: every operation takes effect at one instant between its call and its answer"}
+	case s["conflict"] == "hlc" && overlapping(s):
+		return targets.Promise{Level: "causal-convergent",
+			Doc: "keys are causally consistent and converge: a client sees what it wrote and what it has seen, and so does whoever follows from it"}
 	case s["conflict"] == "hlc":
 		return targets.Promise{Level: "causal-writes",
 			Doc: "converges, and no acknowledged write is lost to one that it causally follows"}
 	default:
 		return targets.Promise{Level: "eventual", Doc: "converges"}
 	}
+}
+
+// overlapping reports whether every quorum of a read meets every quorum of a write.
+func overlapping(s targets.Settings) bool {
+	cfg, err := apConfig(s, nil)
+	return err == nil && cfg.Strict && cfg.R+cfg.W > cfg.N
 }
 
 // Boot returns what starts a node.
@@ -125,14 +137,13 @@ func apConfig(s targets.Settings, bugs []string) (cfg ap.Config, err error) {
 	default:
 		return cfg, fmt.Errorf("setting conflict=%s: want hlc or lww", s["conflict"])
 	}
+	cfg.Strict = s["quorum"] == "strict"
 	for _, id := range bugs {
-		if id != "AP1" {
+		bug, found := ap.BugNamed(id)
+		if !found {
 			return cfg, noSuchBug(id, "ap")
 		}
-		if cfg.Conflict != ap.HLC {
-			return cfg, fmt.Errorf("bug AP1 breaks the promise of conflict=hlc: set conflict=hlc, or leave the bug out")
-		}
-		cfg.Bugs |= ap.BugAP1
+		cfg.Bugs |= bug
 	}
 	return cfg, quorums(cfg)
 }

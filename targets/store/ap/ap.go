@@ -55,17 +55,6 @@ const (
 	LWW
 )
 
-// Bugs is a set of seeded bugs.
-type Bugs uint32
-
-// BugAP1 stamps writes with the wall clock alone although the conflict setting
-// is [HLC]: a node whose clock is behind loses acknowledged writes to older
-// ones. It mirrors last-write-wins in Riak 1.2.1 and Cassandra 2.0.
-const BugAP1 Bugs = 1 << iota
-
-// Has reports whether all bugs of other are in b.
-func (b Bugs) Has(other Bugs) bool { return b&other == other }
-
 // Config is what a store is set to. All nodes of a cluster have the same.
 type Config struct {
 	// N is the number of owners of each key, at least 1. A cluster that has
@@ -74,8 +63,11 @@ type Config struct {
 	// R is the number of answers that a read waits for, W the number of nodes
 	// that must have a write on disk before it is acknowledged. Both are from
 	// 1 to N; reads are sure to meet writes only if R+W > N and no stand-in
-	// took part.
+	// counted.
 	R, W int
+	// Strict counts owners only, and has a read make sure that W of them hold
+	// what it returns. Without it stand-ins count as well.
+	Strict bool
 	// Conflict says which of two versions wins.
 	Conflict Conflict
 	// Bugs are the defects to run with.
@@ -97,7 +89,7 @@ func (c Config) Validate() error {
 	case c.Conflict > LWW:
 		return fmt.Errorf("conflict=%d: must be HLC or LWW", c.Conflict)
 	}
-	return nil
+	return c.checkBugs()
 }
 
 // capped returns the settings as a cluster of the given size can keep them.

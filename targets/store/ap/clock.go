@@ -16,6 +16,7 @@ type clock struct {
 	wall func() int64
 	// logical: stamps are ahead of what was seen; else they are wall time.
 	logical bool
+	deaf    bool // the bug deafClock
 
 	last    stamp               // the greatest that was given or seen
 	ceiling stamp               // on disk
@@ -30,8 +31,15 @@ type waiter struct {
 	then func()
 }
 
-// see notes a stamp of another clock.
+// see notes a stamp.
 func (c *clock) see(at stamp) { c.last = max(c.last, at) }
+
+// hear notes a stamp that came from another node.
+func (c *clock) hear(at stamp) {
+	if !c.deaf {
+		c.see(at)
+	}
+}
 
 // next returns the version of a new write.
 func (c *clock) next() version {

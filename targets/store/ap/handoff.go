@@ -1,6 +1,10 @@
 package ap
 
-import "github.com/ordeal-dev/ordeal/harness/actor"
+import (
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/harness/actor"
+)
 
 const (
 	// handoffBytes is about how much is handed over at a time.
@@ -28,7 +32,22 @@ func (n *node) handOver(owner actor.NodeID, now int64) {
 	n.ids++
 	*h = handoff{id: n.ids, sent: now, batch: n.hints.batch(owner, handoffBytes)}
 	m := storeMsg{id: h.id, hint: nobody, entries: h.batch}
+	if n.cfg.Bugs.has(restampHints) {
+		m.entries = n.restamped(h.batch)
+	}
 	n.env.Send(owner, m.append(nil))
+	if n.cfg.Bugs.has(hastyHandoff) {
+		n.handedOver(owner, h.id)
+	}
+}
+
+// restamped returns the entries as if they had been written now.
+func (n *node) restamped(entries []entry) []entry {
+	fresh := slices.Clone(entries)
+	for i := range fresh {
+		fresh[i].ver = n.clock.next()
+	}
+	return fresh
 }
 
 // handedOver removes the hints that their owner has on disk now.

@@ -21,6 +21,7 @@ type hints struct {
 	perShard []int
 	perOwner []int
 	bytes    int
+	first    bool // the bug oldestHint
 }
 
 func newHints(shards, nodes int) *hints {
@@ -36,7 +37,7 @@ func (h *hints) add(owner actor.NodeID, e entry, shard int) {
 		h.order = append(h.order, x)
 		h.perShard[shard]++
 		h.bytes += e.size()
-	} else if e.compare(&x.entry) > 0 {
+	} else if e.compare(&x.entry) > 0 && !h.first {
 		h.bytes += e.size() - x.size()
 		x.entry = e
 	}

@@ -1,7 +1,6 @@
 package ap
 
 import (
-	"math/bits"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
@@ -31,18 +30,19 @@ type scan struct {
 
 // keys gathers the keys that begin with prefix and have a value.
 func (n *node) keys(req actor.RequestID, prefix string) {
-	alive := n.alive()
-	if bits.OnesCount64(uint64(alive)) < n.cfg.R {
-		n.reply(req, kv.Response{Code: kv.Unavailable})
-		return
+	alive, shards := n.alive(), len(n.ring.walks)
+	for shard := range shards {
+		if n.counted(shard, alive) < n.quorum(shard) {
+			n.reply(req, kv.Response{Code: kv.Unavailable})
+			return
+		}
 	}
 	n.ids++
-	shards := len(n.ring.walks)
 	s := &scan{id: n.ids, req: req, prefix: prefix, start: n.env.Mono(),
 		asked: make([]nodeSet, shards), got: make([]nodeSet, shards), closed: make([]bool, shards),
 		index: make(map[string]int32, len(n.table.items)), found: make([]entry, 0, len(n.table.items))}
 	n.scans[s.id] = s
-	n.askShards(s, func(shard int) nodeSet { return n.few(shard, n.cfg.R, alive) })
+	n.askShards(s, func(shard int) nodeSet { return n.few(shard, n.quorum(shard), alive) })
 	n.timers.Set(s.start+scanSlow*after[stageOwners], s)
 }
 
@@ -97,7 +97,7 @@ func (n *node) scanFor(from actor.NodeID, m *scanMsg) {
 // scanned takes the answer of another node.
 func (n *node) scanned(from actor.NodeID, m *scannedMsg) {
 	for i := range m.found {
-		n.clock.see(m.found[i].ver.at)
+		n.clock.hear(m.found[i].ver.at)
 	}
 	s := n.scans[m.id]
 	if s == nil {
@@ -128,7 +128,7 @@ func (s *scan) merge(e *entry) {
 // would wait for.
 func (n *node) suffices(s *scan, shard int) bool {
 	if !s.closed[shard] {
-		s.closed[shard] = enough(s.got[shard], s.asked[shard], s.stage, n.cfg.R, n.alive)
+		s.closed[shard] = n.enough(shard, s.got[shard], s.asked[shard], s.stage)
 	}
 	return s.closed[shard]
 }
@@ -166,15 +166,12 @@ func (s *scan) Over() bool { return s.done }
 // Ring implements [timers.Alarm]: the scan asks more nodes, or ends.
 func (s *scan) Ring(n *node) {
 	s.stage++
-	switch s.stage {
-	case stageOwners:
-		n.askShards(s, func(shard int) nodeSet { return n.ring.owners[shard] })
-	case stageAll, stageAny:
-		n.askShards(s, func(int) nodeSet { return n.everyone() })
-	case stageOver:
+	if s.stage == stageOver {
 		n.endScan(s)
 		n.reply(s.req, kv.Response{Code: kv.Unavailable})
+		return
 	}
+	n.askShards(s, func(shard int) nodeSet { return n.whom(shard, s.stage) })
 	if !s.done {
 		n.timers.Set(s.start+scanSlow*after[s.stage+1], s)
 	}

@@ -63,8 +63,9 @@ func newNode(env actor.Env, cfg Config) *node {
 	}
 	n.table = newTable(n.ring, 1<<uint(n.self))
 	n.hints = newHints(len(n.ring.walks), env.Nodes())
-	n.clock = clock{self: n.self, wall: env.Wall, logical: cfg.Conflict == HLC, ask: n.askCeiling}
-	n.journal = journal.New(env.Disk(), journal.Config{
+	n.hints.first = cfg.Bugs.has(oldestHint)
+	n.clock = clock{self: n.self, wall: env.Wall, logical: cfg.Conflict == HLC, deaf: cfg.Bugs.has(deafClock), ask: n.askCeiling}
+	n.journal = journal.New(cfg.disk(env), journal.Config{
 		Name: "ap", File: logFile, Settled: n.settle, Failed: n.fail, Live: n.live, Snapshot: n.snapshot,
 	})
 	return n
@@ -259,8 +260,10 @@ func (n *node) store(from actor.NodeID, m *storeMsg) {
 	missing := make([]record, 0, len(m.entries))
 	for i := range m.entries {
 		e := &m.entries[i]
-		n.clock.see(e.ver.at)
+		n.clock.hear(e.ver.at)
 		switch {
+		case m.hint != nobody && n.cfg.Bugs.has(volatileHints):
+			n.hints.add(m.hint, *e, n.ring.shardOf(e.key))
 		case m.hint != nobody:
 			missing = append(missing, record{kind: recordHint, node: m.hint, entry: *e})
 		case !n.table.has(e):

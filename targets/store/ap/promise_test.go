@@ -21,7 +21,7 @@ type load struct {
 	writes []*wrote
 	values map[string]*wrote
 	procs  uint64
-	ops    [8]int // by code; 0 for timeouts
+	old    int // reads of what was overwritten in their causal past
 }
 
 // wrote is a write of a value or a delete.
@@ -89,7 +89,7 @@ func (p *process) next() {
 	case 1, 2, 3, 4, 5:
 		p.write(kv.Request{Op: kv.Put, Client: p.id, Seq: p.seq, Key: key, Value: fmt.Sprintf("%d.%d", p.id, p.seq)})
 	default:
-		p.invoke(kv.Request{Op: kv.Get, Client: p.id, Seq: p.seq, Key: key}, p.read)
+		p.invoke(kv.Request{Op: kv.Get, Client: p.id, Seq: p.seq, Key: key}, func(got kv.Response) { p.read(key, got) })
 	}
 }
 
@@ -104,7 +104,6 @@ func (p *process) invoke(r kv.Request, end func(kv.Response)) {
 		}
 		over = true
 		p.l.busy--
-		p.l.ops[got.Code]++
 		end(got)
 		if got.Code == 0 || got.Code == kv.Unknown {
 			p.l.spawn(p.node, p.pause)
@@ -131,11 +130,18 @@ func (p *process) write(r kv.Request) {
 	})
 }
 
-func (p *process) read(got kv.Response) {
-	if got.Code == kv.OK {
-		w := p.l.values[got.Value]
-		p.know = p.know.union(w.past).with(w.n)
+func (p *process) read(key string, got kv.Response) {
+	if got.Code != kv.OK {
+		return
 	}
+	w := p.l.values[got.Value]
+	for _, later := range p.l.writes {
+		if later.key == key && p.know.has(later.n) && later.past.has(w.n) {
+			p.l.old++
+			break
+		}
+	}
+	p.know = p.know.union(w.past).with(w.n)
 }
 
 // judge compares the final state of every key with what was acknowledged, and
@@ -283,7 +289,8 @@ func trial(tb testing.TB, seed uint64, nodes, keys int, cfg Config, faults []fau
 }
 
 // Whatever happens, replicas converge, and under HLC no acknowledged write is
-// lost to one that it causally follows.
+// lost to one that it causally follows. With strict quorums that overlap, no
+// read finds what was overwritten in its causal past either.
 func TestPromise(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -292,13 +299,17 @@ func TestPromise(t *testing.T) {
 		cfg.R = rapid.IntRange(1, cfg.N).Draw(rt, "r")
 		cfg.W = rapid.IntRange(1, cfg.N).Draw(rt, "w")
 		cfg.Conflict = Conflict(rapid.IntRange(0, 1).Draw(rt, "conflict"))
+		cfg.Strict = rapid.Bool().Draw(rt, "strict")
 		seed := rapid.Uint64().Draw(rt, "seed")
-		_, _, lost, wrong := trial(t, seed, nodes, 4, cfg, drawFaults(rt, nodes))
+		l, _, lost, wrong := trial(t, seed, nodes, 4, cfg, drawFaults(rt, nodes))
 		if len(wrong) > 0 {
 			rt.Fatalf("replicas do not agree: %v", wrong)
 		}
 		if cfg.Conflict == HLC && lost > 0 {
 			rt.Fatalf("%d acknowledged writes lost to one that they causally follow", lost)
+		}
+		if cfg.Conflict == HLC && cfg.Strict && cfg.R+cfg.W > cfg.N && l.old > 0 {
+			rt.Fatalf("%d reads of what was overwritten in their causal past", l.old)
 		}
 	})
 }
@@ -339,8 +350,8 @@ func TestClocksLoseWrites(t *testing.T) {
 		loses bool
 	}{
 		{"hlc", Config{N: 3, R: 1, W: 1}, false},
-		{"hlc with bug AP1", Config{N: 3, R: 1, W: 1, Bugs: BugAP1}, true},
-		{"hlc with bug AP1, quorums", Config{N: 3, R: 2, W: 2, Bugs: BugAP1}, true},
+		{"hlc with bug AP1", Config{N: 3, R: 1, W: 1, Bugs: wallStamps}, true},
+		{"hlc with bug AP1, quorums", Config{N: 3, R: 2, W: 2, Bugs: wallStamps}, true},
 		{"lww", Config{N: 3, R: 1, W: 1, Conflict: LWW}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,6 +385,36 @@ func TestClockNeverFallsBehindWhatWasServed(t *testing.T) {
 			c.settle(3000 * ms)
 			expect(t, c.do(3, get(key)), kv.OK, "later")
 		}
+	}
+}
+
+// Quorums that do not overlap, or are said to and do not, lead to reads of what
+// was overwritten in their causal past.
+func TestOldReads(t *testing.T) {
+	t.Parallel()
+	faults := []fault{{"isolate", 0, 500, 800}, {"kill", 1, 1000, 500}, {"one-way", 2, 2000, 900}, {"halves", 3, 3000, 700}, {"pause", 4, 4000, 400}}
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		old  bool
+	}{
+		{"strict", Config{N: 3, R: 2, W: 2, Strict: true}, false},
+		{"write to all, read one", Config{N: 3, R: 1, W: 3, Strict: true}, false},
+		{"sloppy", Config{N: 3, R: 1, W: 1}, true},
+		{"AP16", Config{N: 3, R: 1, W: 3, Strict: true, Bugs: noWriteBack}, true},
+		{"AP17", Config{N: 3, R: 2, W: 2, Strict: true, Bugs: localReads}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			old := 0
+			for seed := uint64(0); seed < 20 && old == 0 && (tt.old || seed < 5); seed++ {
+				l, _, _, _ := trial(t, seed, 5, 4, tt.cfg, faults)
+				old = l.old
+			}
+			if (old > 0) != tt.old {
+				t.Errorf("%d old reads", old)
+			}
+		})
 	}
 }
 

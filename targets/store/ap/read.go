@@ -1,8 +1,6 @@
 package ap
 
 import (
-	"math/bits"
-
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
@@ -46,29 +44,39 @@ type read struct {
 	got     nodeSet // who has answered
 	best    *entry  // the newest entry so far
 	stale   nodeSet // nodes whose answer is older than best
+	given   nodeSet // nodes that were behind and have acknowledged best
+	settled bool    // the answers suffice
 	replied bool
 	done    bool
 }
 
 // get gathers the entry of a key.
 func (n *node) get(req actor.RequestID, key string) {
-	alive := n.alive()
-	if bits.OnesCount64(uint64(alive)) < n.cfg.R {
+	alive, shard := n.alive(), n.ring.shardOf(key)
+	if n.counted(shard, alive) < n.quorum(shard) {
 		n.reply(req, kv.Response{Code: kv.Unavailable})
 		return
 	}
 	n.ids++
-	r := &read{id: n.ids, req: req, key: key, shard: n.ring.shardOf(key), start: n.env.Mono()}
+	r := &read{id: n.ids, req: req, key: key, shard: shard, start: n.env.Mono()}
 	n.reads[r.id] = r
 	owners := n.ring.owners[r.shard]
 	if n.repair.Chance(1, repairChance) {
 		n.ask(r, owners)
 	} else {
-		n.ask(r, n.few(r.shard, n.cfg.R, alive))
+		n.ask(r, n.few(r.shard, n.quorum(r.shard), alive))
 	}
 	if !r.done {
 		n.timers.Set(r.start+hedgeAfter, r)
 	}
+}
+
+// quorum returns how many answers a read of a shard waits for.
+func (n *node) quorum(shard int) int {
+	if n.cfg.Bugs.has(localReads) && n.ring.owners[shard].has(n.self) {
+		return 1
+	}
+	return n.cfg.R
 }
 
 // few returns some owners of a shard: the node itself if it is one, then those
@@ -110,7 +118,7 @@ func (n *node) ask(r *read, nodes nodeSet) {
 // answered takes the answer of another node.
 func (n *node) answered(from actor.NodeID, m *valueMsg) {
 	if m.entry != nil {
-		n.clock.see(m.entry.ver.at)
+		n.clock.hear(m.entry.ver.at)
 	}
 	if r := n.reads[m.id]; r != nil {
 		n.answer(r, from, m.entry)
@@ -122,6 +130,7 @@ func (n *node) answer(r *read, from actor.NodeID, e *entry) {
 		return
 	}
 	switch c := compareEntries(e, r.best); {
+	case c > 0 && r.settled && n.cfg.Strict: // what others were given stays the best
 	case c > 0:
 		kept := *e
 		r.stale |= r.got
@@ -153,7 +162,11 @@ func (n *node) progress(r *read) {
 	if r.done {
 		return
 	}
-	if !r.replied && enough(r.got, r.asked, r.stage, n.cfg.R, n.alive) {
+	if !r.settled && n.enough(r.shard, r.got, r.asked, r.stage) {
+		r.settled = true
+		n.writeBack(r)
+	}
+	if r.settled && !r.replied && n.lasting(r) {
 		n.replyRead(r)
 	}
 	if r.replied && r.got == r.asked {
@@ -161,14 +174,36 @@ func (n *node) progress(r *read) {
 	}
 }
 
-// enough reports whether the answers are what a read waits for: a quorum, and,
-// once it took to asking nodes that own nothing, all of those that are up, for
-// one of them may have stood in.
-func enough(got, asked nodeSet, at stage, quorum int, alive func() nodeSet) bool {
-	if bits.OnesCount64(uint64(got)) < quorum {
+// enough reports whether the answers about a shard are what a read waits for: a
+// quorum, and, once it took to asking nodes that own nothing, all of those that
+// are up, for one of them may have stood in.
+func (n *node) enough(shard int, got, asked nodeSet, at stage) bool {
+	if n.counted(shard, got) < n.quorum(shard) {
 		return false
 	}
-	return at != stageAll || asked&alive()&^got == 0
+	return n.cfg.Strict || at != stageAll || asked&n.alive()&^got == 0
+}
+
+// lasting reports whether every later read is sure to find what this one
+// returns, or something newer: with strict quorums, whether W owners hold it.
+func (n *node) lasting(r *read) bool {
+	return !n.cfg.Strict || n.cfg.Bugs&(noWriteBack|localReads) != 0 || r.best == nil || n.counted(r.shard, r.got&^r.stale|r.given) >= n.cfg.W
+}
+
+// writeBack has the owners that are not known to hold what the read returns
+// store it, if too few do.
+func (n *node) writeBack(r *read) {
+	if n.lasting(r) {
+		return
+	}
+	behind := n.ring.owners[r.shard] &^ (r.got &^ r.stale) &^ r.given
+	n.repairOwners(behind, storeMsg{id: r.id, hint: nobody, entries: []entry{*r.best}})
+}
+
+// written notes that an owner has stored what the read returns.
+func (n *node) written(r *read, owner actor.NodeID) {
+	r.given.add(owner)
+	n.progress(r)
 }
 
 // replyRead answers the client as soon as the clock can no more fall behind
@@ -193,13 +228,16 @@ func (n *node) replyRead(r *read) {
 func (n *node) finishRead(r *read) {
 	r.done = true
 	delete(n.reads, r.id)
-	if stale := r.stale & n.ring.owners[r.shard]; stale != 0 {
-		n.repairOwners(stale, *r.best)
+	if stale := r.stale &^ r.given & n.ring.owners[r.shard]; stale != 0 {
+		best := *r.best
+		if n.cfg.Bugs.has(restampRepairs) {
+			best.ver = n.clock.next()
+		}
+		n.repairOwners(stale, storeMsg{hint: nobody, entries: []entry{best}})
 	}
 }
 
-func (n *node) repairOwners(stale nodeSet, e entry) {
-	m := storeMsg{hint: nobody, entries: []entry{e}}
+func (n *node) repairOwners(stale nodeSet, m storeMsg) {
 	msg := m.append(nil)
 	for id := range actor.NodeID(n.env.Nodes()) {
 		switch {
@@ -210,6 +248,14 @@ func (n *node) repairOwners(stale nodeSet, e entry) {
 			n.env.Send(id, msg)
 		}
 	}
+}
+
+// whom returns the nodes that are asked about a shard from a stage on.
+func (n *node) whom(shard int, at stage) nodeSet {
+	if at == stageOwners || n.cfg.Strict {
+		return n.ring.owners[shard]
+	}
+	return n.everyone()
 }
 
 // everyone returns the set of all nodes.
@@ -226,16 +272,15 @@ func (r *read) Ring(n *node) {
 	}
 	r.stage++
 	r.asked = r.got // questions and answers get lost, so whoever is silent is asked again
-	switch r.stage {
-	case stageOwners:
-		n.ask(r, n.ring.owners[r.shard])
-	case stageAll, stageAny:
-		n.ask(r, n.everyone())
-	case stageOver:
+	if r.stage == stageOver {
 		n.reply(r.req, kv.Response{Code: kv.Unavailable})
 		r.replied = true
 		n.finishRead(r)
 		return
+	}
+	n.ask(r, n.whom(r.shard, r.stage))
+	if r.settled {
+		n.writeBack(r)
 	}
 	n.progress(r)
 	if !r.done {

@@ -39,7 +39,8 @@ func (n *node) put(req actor.RequestID, r kv.Request) {
 		n.join(w, req)
 		return
 	}
-	if alive := n.alive(); bits.OnesCount64(uint64(alive)) < n.cfg.W {
+	shard := n.ring.shardOf(r.Key)
+	if n.copies(shard, n.alive()) < n.cfg.W {
 		n.reply(req, kv.Response{Code: kv.Unavailable})
 		return
 	}
@@ -48,7 +49,7 @@ func (n *node) put(req actor.RequestID, r kv.Request) {
 		e.value = r.Value
 	}
 	n.ids++
-	w := &write{id: n.ids, entry: e, waiting: []actor.RequestID{req}, shard: n.ring.shardOf(e.key)}
+	w := &write{id: n.ids, entry: e, waiting: []actor.RequestID{req}, shard: shard}
 	n.recent.add(name, w)
 	n.clock.await(e.ver.at, func() { n.spread(w) })
 }
@@ -63,7 +64,7 @@ func (n *node) join(w *write, req actor.RequestID) {
 
 // stampWrite returns the version of a new write.
 func (n *node) stampWrite() version {
-	if n.cfg.Bugs.Has(BugAP1) {
+	if n.cfg.Bugs.has(wallStamps) {
 		return version{at: wallStamp(n.env.Wall()), node: n.self}
 	}
 	return n.clock.next()
@@ -140,16 +141,37 @@ func (n *node) again(w *write, i int, alive nodeSet) {
 func (n *node) acked(from actor.NodeID, id uint64) {
 	w := n.writes[id]
 	if w == nil {
+		if r := n.reads[id]; r != nil {
+			n.written(r, from)
+			return
+		}
 		n.handedOver(from, id)
 		return
 	}
 	w.stored.add(from)
-	if w.code == 0 && bits.OnesCount64(uint64(w.stored)) >= n.cfg.W {
+	if w.code == 0 && n.copies(w.shard, w.stored) >= n.cfg.W {
 		n.finishWrite(w, kv.OK)
 	}
 	if n.missing(w) == 0 {
 		n.endWrite(w)
 	}
+}
+
+// copies returns how many of the nodes count towards the quorum of a write.
+func (n *node) copies(shard int, nodes nodeSet) int {
+	if n.cfg.Bugs.has(standInsCount) {
+		return bits.OnesCount64(uint64(nodes))
+	}
+	return n.counted(shard, nodes)
+}
+
+// counted returns how many of the nodes count towards a quorum of a shard: only
+// owners, if quorums are strict.
+func (n *node) counted(shard int, nodes nodeSet) int {
+	if n.cfg.Strict {
+		nodes &= n.ring.owners[shard]
+	}
+	return bits.OnesCount64(uint64(nodes))
 }
 
 // missing counts the owners that neither have the entry nor a stand-in with it.
@@ -179,7 +201,7 @@ func (w *write) Over() bool { return w.done }
 func (w *write) Ring(n *node) {
 	if w.rounds++; w.rounds > writeRounds {
 		n.endWrite(w)
-		n.finishWrite(w, kv.Unknown)
+		n.finishWrite(w, n.verdict())
 		return
 	}
 	alive := n.alive()
@@ -190,6 +212,14 @@ func (w *write) Ring(n *node) {
 		}
 	}
 	n.timers.Set(n.env.Mono()+standInAfter, w)
+}
+
+// verdict is how a write ends that was given up: copies of it may be anywhere.
+func (n *node) verdict() kv.Code {
+	if n.cfg.Bugs.has(falseFailure) {
+		return kv.Unavailable
+	}
+	return kv.Unknown
 }
 
 // finishWrite answers all requests that wait for the write, once.
