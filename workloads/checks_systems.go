@@ -86,14 +86,6 @@ func ledgers() Workload {
 	}
 }
 
-func notaries() Workload {
-	return Workload{
-		Name: ledger.NotaryName, Doc: "documents that are stamped into a ledger: what was stamped stays stamped, where it was stamped",
-		Level: existence, Levels: []string{existence}, Fs: []string{"stamp", "proof"},
-		Checkers: only(func(Options) checkers.Checker { return ledger.NewNotary() }),
-	}
-}
-
 func streams() Workload {
 	return Workload{
 		Name: stream.Name, Doc: "numbered messages of producers, fetched from every node: lost at the beginning, in the middle or at the end",

@@ -37,6 +37,8 @@ type block struct {
 	text    history.Value
 	height  int64
 	miner   string
+	work    int64 // 0 if it is not known
+	total   int64 // of its chain; 0 if it is not known
 	txs     []tx
 	parent  int32
 	level   int32 // how many blocks are below it
@@ -55,6 +57,7 @@ type tx struct {
 type view struct {
 	history.Call
 	tip, final int32
+	bound      int32
 	accounts   []entry // of balances
 	balances   bool
 }
@@ -172,7 +175,19 @@ func (l *ledger) observation(c history.Call) error {
 	if err := scalar(v.Get("tip")); err != nil {
 		return fmt.Errorf("an observation has to name a tip: %w", err)
 	}
-	o := view{Call: c, tip: l.id(v.Get("tip")), final: none}
+	o := view{Call: c, tip: l.id(v.Get("tip")), final: none, bound: none}
+	if b := v.Get("bound"); !b.IsNil() {
+		if err := scalar(b); err != nil {
+			return err
+		}
+		o.bound = l.id(b)
+	}
+	for _, e := range v.Get("expired").Elems() {
+		if err := scalar(e); err != nil {
+			return err
+		}
+		l.submission(l.names.ID(e)).expired = true
+	}
 	if f := v.Get("finalized"); !f.IsNil() {
 		if err := scalar(f); err != nil {
 			return err
@@ -228,6 +243,9 @@ func (l *ledger) block(by *history.Op, v history.Value) error {
 		parent = l.id(p)
 	}
 	b := block{by: by, text: v, height: height, miner: checkers.KeyName(v.Get("miner")), parent: parent}
+	if b.work, _ = v.Get("work").Int(); b.work < 0 || b.work > 1<<40 {
+		return fmt.Errorf("the work of block %v has to be a number from 0 to %d, not %d", v.Get("id"), int64(1)<<40, b.work)
+	}
 	for _, e := range v.Get("txs").Elems() {
 		t, err := l.tx(e)
 		if err != nil {
@@ -292,7 +310,7 @@ func (l *ledger) balances(c history.Call) error {
 	if scalar(v.Get("tip")) != nil || v.Get("accounts").Kind() != history.KindMap {
 		return fmt.Errorf("balances have to be a map with a tip and accounts, not %v", v)
 	}
-	o := view{Call: c, tip: l.id(v.Get("tip")), final: none, balances: true}
+	o := view{Call: c, tip: l.id(v.Get("tip")), final: none, bound: none, balances: true}
 	pairs, sum := v.Get("accounts").Elems(), int64(0)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		n, ok := pairs[i+1].Int()

@@ -4,12 +4,12 @@
 //
 // # Operations
 //
-//	observe   => {"tip": B, "finalized": B, "blocks": [BLOCK…], "votes": [VOTE…]}
+//	observe   => {"tip": B, "finalized": B, "bound": B, "blocks": [BLOCK…], "votes": [VOTE…], "expired": [T…]}
 //	transfer  {"id": T, "from": A, "to": A, "amount": 5, "nonce": 1}      ok: the node accepted it
 //	status    T  => "confirmed", "pending", "unknown", "expired" or "rejected"
 //	balances  => {"tip": B, "accounts": {A: 5, …}}                         all accounts with money
 //
-//	BLOCK  {"id": B, "parent": B, "height": 7, "miner": M, "txs": [{"id": T, "from": A, "to": A, "amount": 5, "fee": 1, "nonce": 1}…]}
+//	BLOCK  {"id": B, "parent": B, "height": 7, "miner": M, "work": 64, "txs": [{"id": T, "from": A, "to": A, "amount": 5, "fee": 1, "nonce": 1}…]}
 //	VOTE   {"validator": V, "height": 7, "round": 0, "step": "precommit", "block": B}
 //
 // An observation is what a node takes for its chain. Blocks have to be described
@@ -17,7 +17,9 @@
 // is a genesis block, whose transfers make the first money. An observation is
 // unknown if a block of its chain was never described. A transfer without "from" makes
 // money; a fee destroys it, and the block may make it again. "finalized",
-// "blocks", "votes", "miner", "fee" and "nonce" can be left out. What the nodes
+// "blocks", "votes", "miner", "fee" and "nonce" can be left out, and "work" where
+// chains are not chosen by it, "bound" where the choice is free, and "expired",
+// which says the same as the status of each of these transfers. What the nodes
 // say that are Byzantine is no evidence and is ignored: those that the options
 // name, and those of fault windows whose kind begins with "byzantine".
 //
@@ -32,6 +34,8 @@
 //	deep-reorg          a block was confirmed, and is not on a later chain: that of the same node, of the
 //	                    final phase, or of any node when it had the time Delta to learn of it
 //	                    (common prefix: Garay, Kiayias and Leonardos, 2015)
+//	lighter-chain       a node has left a chain for one with less work, although no block that it is bound to
+//	                    made it do so (only if blocks have their work)
 //	double-spend        one chain has two transfers of the same account and nonce
 //	duplicate-transfer  one chain has the same transfer twice
 //	negative-balance    an account on a chain spends more than it has
@@ -79,6 +83,7 @@ const (
 	FinalityReversal  = "finality-reversal"
 	ConfirmedFork     = "confirmed-fork"
 	DeepReorg         = "deep-reorg"
+	LighterChain      = "lighter-chain"
 	DoubleSpend       = "double-spend"
 	DuplicateTransfer = "duplicate-transfer"
 	NegativeBalance   = "negative-balance"
@@ -99,7 +104,7 @@ const (
 // Anomalies returns the names of all anomalies, the gravest first.
 func Anomalies() []string {
 	return []string{
-		FinalityFork, FinalityReversal, ConfirmedFork, DeepReorg, DoubleSpend, DuplicateTransfer, NegativeBalance, Inflation,
+		FinalityFork, FinalityReversal, ConfirmedFork, DeepReorg, LighterChain, DoubleSpend, DuplicateTransfer, NegativeBalance, Inflation,
 		Conservation, WrongBalance, VanishedTransfer, LostTransfer, StatusFlip, AbortedTransfer, AlteredTransfer, PhantomTransfer,
 		InvalidBlock, InconsistentBlock, DoubleSign,
 	}
@@ -124,6 +129,9 @@ type Options struct {
 	Reward int64
 	// Closed says that clients submit every transfer that there is.
 	Closed bool
+	// Provisional says that nothing that a node says is for good: what is final,
+	// deep or confirmed may be taken back, and so may be that it expired.
+	Provisional bool
 	// Byzantine names nodes, miners and validators that may lie.
 	Byzantine []string
 }
@@ -147,7 +155,8 @@ func (o Options) filled(h *history.History) Options {
 func (o Options) parameters() map[string]string {
 	return map[string]string{
 		"depth": strconv.Itoa(o.Depth), "delta": o.Delta.String(), "inclusion": o.Inclusion.String(),
-		"reward": strconv.FormatInt(o.Reward, 10), "closed": strconv.FormatBool(o.Closed), "byzantine": strings.Join(o.Byzantine, ","),
+		"reward": strconv.FormatInt(o.Reward, 10), "closed": strconv.FormatBool(o.Closed),
+		"provisional": strconv.FormatBool(o.Provisional), "byzantine": strings.Join(o.Byzantine, ","),
 	}
 }
 
@@ -214,7 +223,7 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 	}
 	l := &ledger{ctx: ctx, opts: opts.filled(h), clock: checkers.ClockOf(calls), report: &Report{Nodes: map[string]NodeReport{}}}
 	for _, step := range []func() error{
-		func() error { return l.decode(calls) }, l.plant, l.adopt, l.settled, l.replay, l.submissions, l.statuses, l.votes, l.measure,
+		func() error { return l.decode(calls) }, l.plant, l.adopt, l.settled, l.weighed, l.replay, l.submissions, l.statuses, l.votes, l.measure,
 	} {
 		if err := step(); err != nil {
 			return nil, err

@@ -282,6 +282,14 @@ var corruptions = map[string]corruption{
 		b.Value = with(b.Value, "tip", text("g"))
 		return true
 	},
+	LighterChain: func(rng *rand.Rand, h *history.History) bool {
+		_, b := two(rng, h, "observe", high)
+		if b == nil {
+			return false
+		}
+		b.Value = with(with(b.Value, "tip", text("g")), "bound", text("g"))
+		return true
+	},
 	DoubleSpend: func(rng *rand.Rand, h *history.History) bool {
 		op, t := onChain(rng, h)
 		if op == nil {

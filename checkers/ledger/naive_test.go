@@ -111,6 +111,12 @@ func (n *naive) pair(c, d history.Call) {
 			}
 		}
 	}
+	if c.Invoke.F == "observe" && d.Invoke.F == "observe" && c.Invoke.Node == d.Invoke.Node && before(c, d) {
+		old, now, bound := n.weight(tipOf(c)), n.weight(tipOf(d)), d.Complete.Value.Get("bound").Text()
+		if now > 0 && now < old && (bound == "" || n.rooted(bound) && n.on(bound, tipOf(c))) {
+			n.broken[LighterChain] = true
+		}
+	}
 	if c.Invoke.F == "status" && d.Invoke.F == "status" && c.Invoke.Value.Equal(d.Invoke.Value) && before(c, d) {
 		first, second := c.Complete.Value.Text(), d.Complete.Value.Text()
 		if first == "confirmed" && second != "confirmed" && (c.Invoke.Node == d.Invoke.Node || d.Invoke.Final) {
@@ -120,6 +126,18 @@ func (n *naive) pair(c, d history.Call) {
 			n.broken[StatusFlip] = true
 		}
 	}
+}
+
+// weight is the work of a chain, 0 if that of a block is not known.
+func (n *naive) weight(tip string) (sum int64) {
+	for _, id := range n.chain(tip) {
+		work, _ := n.blocks[id].Get("work").Int()
+		if work == 0 {
+			return 0
+		}
+		sum += work
+	}
+	return sum
 }
 
 func (n *naive) votes(c, d history.Call) {

@@ -41,11 +41,11 @@ type NotaryReport struct {
 // NewNotary returns a checker of proofs of existence: what was stamped stays
 // stamped, where it was stamped.
 //
-//	stamp  DOC   => {"block": B, "height": 7}           ok: the stamp is confirmed
+//	stamp  DOC   => {"block": B, "height": 7} or nil    ok: the stamp is confirmed; nil: it was taken
 //	proof  DOC   => {"block": B, "height": 7} or nil    nil: there is no stamp
 //
-// A stamp that was ok, and a proof that found one, each show that the document
-// is in that block for good.
+// A stamp and a proof that name a block each show that the document is in that
+// block for good.
 //
 //	lost-stamp       shown, and a proof that began later finds none
 //	changed-stamp    shown in two blocks
@@ -149,6 +149,9 @@ func (n *notary) call(c history.Call) error {
 	if f == "proof" && v.IsNil() {
 		d.lacks = append(d.lacks, c)
 		return nil
+	}
+	if v.IsNil() {
+		return nil // it was taken, and nothing was said of where it is
 	}
 	height, ok := v.Get("height").Int()
 	if !ok || v.Get("block").IsNil() {

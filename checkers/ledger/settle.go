@@ -19,6 +19,9 @@ type promise struct {
 
 // settled judges finality and confirmation.
 func (l *ledger) settled() error {
+	if l.opts.Provisional {
+		return nil
+	}
 	final := promise{FinalityFork, FinalityReversal, "final", func(v *view) int32 { return v.final }}
 	deep := promise{ConfirmedFork, DeepReorg, fmt.Sprintf("confirmed %d times", l.opts.Depth), l.confirmed}
 	for _, p := range []promise{final, deep} {

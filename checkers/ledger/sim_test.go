@@ -98,7 +98,7 @@ func newSim(rng *rand.Rand, noise int) *sim {
 	s := &sim{rng: rng, noise: noise, tips: map[string]*mined{}, dead: map[string]bool{}}
 	g := &mined{id: "g", balance: map[string]int64{"a": 5, "b": 5}, txs: []history.Value{
 		fields("id", text("m1"), "to", text("a"), "amount", history.Int(5)), fields("id", text("m2"), "to", text("b"), "amount", history.Int(5))}}
-	g.text = fields("id", text("g"), "height", history.Int(0), "txs", history.List(g.txs...))
+	g.text = fields("id", text("g"), "height", history.Int(0), "work", history.Int(1), "txs", history.List(g.txs...))
 	s.blocks = []*mined{g}
 	for _, n := range nodes {
 		s.tips[n] = g
@@ -154,6 +154,9 @@ func (s *sim) mine() {
 		b.balance["m"] += reward
 	}
 	b.text = fields("id", text(b.id), "parent", text(parent.id), "height", history.Int(b.height), "txs", history.List(b.txs...), "miner", text(node))
+	if !s.wrong() {
+		b.text = with(b.text, "work", history.Int(int64(1+s.rng.IntN(3))))
+	}
 	s.blocks = append(s.blocks, b)
 	s.tips[node] = b
 }
@@ -206,7 +209,11 @@ func (s *sim) look(node, f string, final bool) {
 			}
 			votes = append(votes, fields("validator", text(nodes[s.rng.IntN(3)]), "height", history.Int(1), "round", history.Int(0), "step", text("x"), "block", text(block)))
 		}
-		return history.OK, fields("tip", text(tip.id), "finalized", text(final.id), "blocks", history.List(list...), "votes", history.List(votes...))
+		bound := s.blocks[0]
+		if s.wrong() {
+			bound = s.blocks[s.rng.IntN(len(s.blocks))]
+		}
+		return history.OK, fields("tip", text(tip.id), "bound", text(bound.id), "finalized", text(final.id), "blocks", history.List(list...), "votes", history.List(votes...))
 	})
 }
 

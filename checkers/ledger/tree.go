@@ -21,7 +21,7 @@ func (l *ledger) plant() error {
 		switch {
 		case b.by == nil:
 		case b.parent == none:
-			b.level, b.jump = 0, int32(i)
+			b.level, b.jump, b.total = 0, int32(i), b.work
 			order = append(order, int32(i))
 		default:
 			children[b.parent] = append(children[b.parent], int32(i))
@@ -56,6 +56,9 @@ const loose int32 = -1
 func (l *ledger) graft(id, parent int32) {
 	b, p := &l.blocks[id], &l.blocks[parent]
 	b.level = p.level + 1
+	if b.work > 0 && p.total > 0 {
+		b.total = p.total + b.work
+	}
 	far := &l.blocks[p.jump]
 	b.jump = parent
 	if p.level-far.level == far.level-l.blocks[far.jump].level {

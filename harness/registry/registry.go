@@ -18,6 +18,7 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/targets"
 	"github.com/ordeal-dev/ordeal/targets/files"
+	"github.com/ordeal-dev/ordeal/targets/ledger"
 	"github.com/ordeal-dev/ordeal/targets/queue"
 	"github.com/ordeal-dev/ordeal/targets/store"
 	"github.com/ordeal-dev/ordeal/workloads"
@@ -34,8 +35,8 @@ type Registry struct {
 // Builtin returns what comes with Ordeal.
 func Builtin() *Registry {
 	return &Registry{
-		Targets:   []targets.Target{store.New(), queue.New(), files.New()},
-		Workloads: append([]workloads.Workload{workloads.Register(), workloads.Set()}, workloads.Checks()...),
+		Targets:   []targets.Target{store.New(), queue.New(), files.New(), ledger.New()},
+		Workloads: append([]workloads.Workload{workloads.Register(), workloads.Set(), workloads.Transfer(), workloads.Notary()}, workloads.Checks()...),
 		Faults: []nemesis.Fault{
 			nemesis.Partition(), nemesis.Kill(), nemesis.Pause(), nemesis.Clock(), nemesis.Packet(), nemesis.Power(),
 		},

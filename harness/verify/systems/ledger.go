@@ -14,10 +14,10 @@ import (
 // ledger confirms that a history of a ledger keeps or breaks the rules of
 // chains: what is final or deep enough stays, nothing is spent twice, the money
 // adds up, and what was accepted is there. The parameters are depth, delta,
-// inclusion, reward, closed and byzantine (names with commas between). Evidence
-// is needed for invalid only; see roles.go.
+// inclusion, reward, closed, provisional (which may be left out) and byzantine
+// (names with commas between). Evidence is needed for invalid only; see roles.go.
 func ledger(c *claim.Claim) error {
-	l := &chains{blocks: map[string]*chainBlock{}, views: map[*claim.Op]*chainView{}, submitted: map[string][]*claim.Op{}, votes: map[string][]chainVote{}}
+	l := &chains{blocks: map[string]*chainBlock{}, gone: map[string]bool{}, views: map[*claim.Op]*chainView{}, submitted: map[string][]*claim.Op{}, votes: map[string][]chainVote{}}
 	if err := l.promises(c.Parameters); err != nil {
 		return err
 	}
@@ -34,6 +34,7 @@ type chains struct {
 	delta, inclusion int64
 	reward           int64
 	closed           bool
+	provisional      bool
 	liars            []string
 
 	blocks    map[string]*chainBlock
@@ -42,6 +43,7 @@ type chains struct {
 	seen      []*chainView           // in the order of invocation
 	submitted map[string][]*claim.Op // by transfer
 	statuses  []*claim.Op
+	gone      map[string]bool        // transfers that an observation says expired
 	votes     map[string][]chainVote // by validator and step
 	odd       error                  // two descriptions of one block
 	loose     bool                   // there are observations of chains that were not all described
@@ -53,6 +55,7 @@ type chainBlock struct {
 	text         history.Value
 	by           *claim.Op // the first to describe it
 	height       int64
+	work, total  int64 // of the block, and of its chain; 0 if it is not known
 	txs          []chainTx
 	kids         []*chainBlock
 	level        int // blocks below it
@@ -71,6 +74,8 @@ type chainView struct {
 	*claim.Op
 	tip, final, confirmed *chainBlock // final and confirmed may be nil
 	accounts              map[string]int64
+	bound                 *chainBlock // may be nil
+	free                  bool        // no block is named that the node is bound to
 }
 
 type chainVote struct {
@@ -86,6 +91,7 @@ func (l *chains) promises(p map[string]string) error {
 	inclusion, errs[2] = time.ParseDuration(p["inclusion"])
 	l.reward, errs[3] = strconv.ParseInt(p["reward"], 10, 64)
 	l.closed, errs[4] = strconv.ParseBool(p["closed"])
+	l.provisional = p["provisional"] == "true"
 	l.delta, l.inclusion = delta.Nanoseconds(), inclusion.Nanoseconds()
 	l.liars = strings.Split(p["byzantine"], ",")
 	for _, err := range errs {
@@ -150,6 +156,9 @@ func (l *chains) observe(o *claim.Op) {
 	for _, b := range o.Complete.Value.Get("blocks").Elems() {
 		l.describe(o, b)
 	}
+	for _, e := range o.Complete.Value.Get("expired").Elems() {
+		l.gone[idOf(e)] = true
+	}
 	for _, e := range o.Complete.Value.Get("votes").Elems() {
 		step := idOf(history.List(e.Get("validator"), e.Get("height"), e.Get("round"), e.Get("step")))
 		l.votes[step] = append(l.votes[step], chainVote{o, idOf(e.Get("validator")), idOf(e.Get("block"))})
@@ -159,6 +168,7 @@ func (l *chains) observe(o *claim.Op) {
 func (l *chains) describe(o *claim.Op, v history.Value) {
 	b := &chainBlock{id: idOf(v.Get("id")), parent: idOf(v.Get("parent")), text: v, by: o}
 	b.height, _ = v.Get("height").Int()
+	b.work, _ = v.Get("work").Int()
 	for _, t := range v.Get("txs").Elems() {
 		b.txs = append(b.txs, readTransfer(t))
 	}
@@ -188,6 +198,7 @@ func (l *chains) number() {
 	for _, w := range l.seen {
 		v := w.Complete.Value
 		w.tip, w.final = l.blocks[idOf(v.Get("tip"))], l.blocks[idOf(v.Get("finalized"))]
+		w.bound, w.free = l.blocks[idOf(v.Get("bound"))], v.Get("bound").IsNil()
 		if w.tip != nil {
 			at[w.tip.id] = append(at[w.tip.id], w)
 		}
@@ -201,6 +212,12 @@ func (l *chains) number() {
 	var path []*chainBlock
 	_ = l.walk(func(b *chainBlock) error {
 		b.level, b.enter = len(path), clock
+		if p := l.blocks[b.parent]; b.work > 0 && (p == nil || p.total > 0) {
+			b.total = b.work
+			if p != nil {
+				b.total += p.total
+			}
+		}
 		path, clock = append(path, b), clock+1
 		for _, w := range at[b.id] {
 			if l.depth > 0 && l.depth <= len(path) {

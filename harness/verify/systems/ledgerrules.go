@@ -15,18 +15,22 @@ func (l *chains) rules() map[string]roleRule {
 	fork := func(settled func(*chainView) *chainBlock) roleRule { // v, v
 		return roleRule{2, func(o []*claim.Op, _ string) bool {
 			v, w := view(o[0]), view(o[1])
-			return v != nil && w != nil && conflict(settled(v), settled(w))
+			return v != nil && w != nil && !l.provisional && conflict(settled(v), settled(w))
 		}}
 	}
 	reversal := func(settled func(*chainView) *chainBlock) roleRule { // v, v
 		return roleRule{2, func(o []*claim.Op, _ string) bool {
 			v, w := view(o[0]), view(o[1])
-			return v != nil && w != nil && settled(v) != nil && l.binds(v, w) && !settled(v).on(w.tip)
+			return v != nil && w != nil && !l.provisional && settled(v) != nil && l.binds(v, w) && !settled(v).on(w.tip)
 		}}
 	}
 	return map[string]roleRule{
 		"finality-fork": fork(finalOf), "confirmed-fork": fork(confirmedOf),
 		"finality-reversal": reversal(finalOf), "deep-reorg": reversal(confirmedOf),
+		"lighter-chain": {2, func(o []*claim.Op, _ string) bool { // v, v
+			v, w := view(o[0]), view(o[1])
+			return v != nil && w != nil && v.weighs() && w.weighs() && v.Invoke.Node == w.Invoke.Node && v.Before(w.Op) && lighter(v, w)
+		}},
 		"double-spend":       {3, l.doubleSpend},                                                                                 // v, d, d; item: the second transfer
 		"duplicate-transfer": {3, l.duplicate},                                                                                   // v, d, d; item: the transfer
 		"negative-balance":   {2, func(o []*claim.Op, item string) bool { return l.brokenBlock(o, item, "negative-balance") }},   // v, d; item: the block
@@ -43,6 +47,15 @@ func (l *chains) rules() map[string]roleRule {
 		"inconsistent-block": {2, l.inconsistent},                                                                                // two observations; item: the block
 		"double-sign":        {2, l.doubleSign},                                                                                  // two observations; item: the validator
 	}
+}
+
+// weighs reports whether a view shows a chain whose work is known.
+func (w *chainView) weighs() bool { return w.accounts == nil && w.tip.total > 0 }
+
+// lighter reports whether a node that had the chain of v should not have gone
+// over to that of w: it has less work, and w was not bound to a block that v lacks.
+func lighter(v, w *chainView) bool {
+	return w.tip.total < v.tip.total && (w.free || w.bound.rooted() && w.bound.on(v.tip))
 }
 
 func conflict(a, b *chainBlock) bool { return a != nil && b != nil && !a.on(b) && !b.on(a) }
@@ -207,7 +220,7 @@ func (l *chains) due(t *claim.Op, v *chainView) bool {
 }
 
 func (l *chains) expired(id string) bool {
-	return slices.ContainsFunc(l.statuses, func(s *claim.Op) bool { return idOf(s.Invoke.Value) == id && refusal(s) })
+	return l.gone[id] || slices.ContainsFunc(l.statuses, func(s *claim.Op) bool { return idOf(s.Invoke.Value) == id && refusal(s) })
 }
 
 func (l *chains) lost(o []*claim.Op, item string) bool {
@@ -268,12 +281,12 @@ func refusal(s *claim.Op) bool {
 }
 
 func (l *chains) vanished(s, t *claim.Op) bool {
-	return l.answer(s) == "confirmed" && l.answer(t) != "" && l.answer(t) != "confirmed" && s.Before(t) &&
+	return !l.provisional && l.answer(s) == "confirmed" && l.answer(t) != "" && l.answer(t) != "confirmed" && s.Before(t) &&
 		s.Invoke.Value.Equal(t.Invoke.Value) && (s.Invoke.Node == t.Invoke.Node || t.Invoke.Final)
 }
 
 func (l *chains) flipped(s, t *claim.Op) bool {
-	return l.answer(s) != "" && refusal(s) && l.answer(t) == "confirmed" && s.Before(t) && s.Invoke.Value.Equal(t.Invoke.Value)
+	return !l.provisional && l.answer(s) != "" && refusal(s) && l.answer(t) == "confirmed" && s.Before(t) && s.Invoke.Value.Equal(t.Invoke.Value)
 }
 
 func (l *chains) observed(o *claim.Op) bool {

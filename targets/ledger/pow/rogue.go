@@ -1,0 +1,169 @@
+package pow
+
+import (
+	"strconv"
+
+	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
+)
+
+// deed is what a Byzantine node does.
+type deed string
+
+// The deeds. Those that keep blocks back show others a valid chain, later; those
+// that spoil blocks show them one that is not.
+const (
+	honest   deed = "honest"
+	withhold deed = "withhold"     // mine in private, and show the chain when it has got ahead
+	respend  deed = "double-spend" // the same, with a transfer to itself in place of one that waits
+	inflate  deed = "inflate"      // mine blocks that pay too much
+	forge    deed = "forge"        // with a transfer that was changed after it was signed
+	twice    deed = "twice"        // with a transfer that the chain has already
+	overdraw deed = "overdraw"     // with a transfer of more money than there is
+)
+
+// Deeds returns the names of what a Byzantine node can be told to do.
+func Deeds() []string {
+	return []string{string(withhold), string(respend), string(inflate), string(forge), string(twice), string(overdraw)}
+}
+
+// rogue is what makes a node Byzantine. It is forgotten with the process.
+type rogue struct {
+	deed   deed
+	done   int    // how often it did what it was told to
+	base   *block // where its private chain begins
+	hidden map[*block]bool
+	others *block // the best chain of the others
+	theft  *coin.Transfer
+}
+
+// giveUp is how much work a private chain may be behind before it is given up.
+const giveUp = 5 * baseWork
+
+// lead is how many blocks the others must have mined for nothing.
+const lead = 2
+
+func (r *rogue) keeps() bool { return r.deed == withhold || r.deed == respend }
+
+func (r *rogue) spoils() bool { return r.deed != honest && !r.keeps() }
+
+// Command implements actor.Commanded: it tells the node to be Byzantine, or
+// honest again, or nothing, which is a question. The answer is what the node does
+// now, and how often it has done what it was told last.
+func (n *node) Command(body []byte) []byte {
+	to := deed(body)
+	if to != "" {
+		n.publish()
+		n.rogue = rogue{deed: to, base: n.tip, others: n.tip, hidden: map[*block]bool{}}
+		n.miner.draft = nil
+		if to == honest && n.ready {
+			before := n.tip
+			n.choose()
+			n.changed(before, n.env.Self())
+		}
+		n.end()
+	}
+	return strconv.AppendInt(append([]byte(n.rogue.deed), ' '), int64(n.rogue.done), 10)
+}
+
+// keepsPrivate reports whether the node stays with its private chain although x
+// may be better.
+func (n *node) keepsPrivate(x *block) bool {
+	r := &n.rogue
+	if !r.keeps() || x.Miner == n.self {
+		return false
+	}
+	if x.total > r.others.total && !x.invalid {
+		r.others = x
+	}
+	if n.tip == r.base || r.others.total > n.tip.total+giveUp || !n.bound().on(n.tip) {
+		r.base, r.hidden, r.theft = r.others, map[*block]bool{}, nil
+		return false // nothing to lose, or no hope
+	}
+	n.spring()
+	return true
+}
+
+// spring shows the private chain if it is ahead and the others lose blocks by it.
+func (n *node) spring() {
+	if r := &n.rogue; n.tip.total > r.others.total && r.others.Height >= r.base.Height+lead {
+		n.publish()
+		r.done++
+		r.base, r.others, r.theft = n.tip, n.tip, nil
+	}
+}
+
+// hide keeps a block of the node's own back.
+func (n *node) hide(b *block) {
+	n.rogue.hidden[b] = true
+	n.spring()
+}
+
+// hides reports whether a block is kept back.
+func (n *node) hides(b *block) bool { return n.rogue.hidden[b] }
+
+// shown returns the end of the chain that others may know of.
+func (n *node) shown() *block {
+	b := n.tip
+	for n.hides(b) {
+		b = b.parent
+	}
+	return b
+}
+
+// publish shows what was kept back.
+func (n *node) publish() {
+	if len(n.rogue.hidden) == 0 {
+		return
+	}
+	msg := []byte{msgBlocks}
+	for _, b := range path(n.shown(), n.tip) {
+		msg = b.Append(msg)
+	}
+	n.rogue.hidden = map[*block]bool{}
+	n.tellAll(msg)
+}
+
+// candidates returns the transfers for the next block, those to be preferred first.
+func (n *node) candidates() []*coin.Transfer {
+	list := n.pool.list()
+	if n.rogue.deed != respend {
+		return list
+	}
+	if n.rogue.theft == nil && len(list) > 0 {
+		t := *list[0]
+		t.ID, t.To, t.Memo = t.ID+theftIDs, n.self, "mine"
+		t.Sign(coin.Key(t.From))
+		n.rogue.theft = &t
+	}
+	if n.rogue.theft == nil {
+		return list
+	}
+	return append([]*coin.Transfer{n.rogue.theft}, list...)
+}
+
+// theftIDs is where the ids of transfers begin that no client has sent.
+const theftIDs = 1 << 40
+
+// spoil makes a block invalid, in the way that the node was told to.
+func (n *node) spoil(b *coin.Block) {
+	switch n.rogue.deed {
+	case inflate:
+		b.Pay += 1000
+	case forge:
+		if len(b.Txs) > 0 {
+			b.Txs[0].Amount++
+		}
+	case twice:
+		for x := n.tip; x != n.tree.genesis; x = x.parent {
+			if len(x.Txs) > 0 {
+				b.Txs = append(b.Txs, x.Txs[0])
+				return
+			}
+		}
+	case overdraw:
+		t := coin.Transfer{ID: theftIDs + b.Height, From: Account(0), To: n.self, Nonce: theftIDs + b.Height, Until: b.Height}
+		t.Amount = uint64(max(n.books.money[t.From], 0)) + 1000
+		t.Sign(coin.Key(t.From))
+		b.Txs = append(b.Txs, t)
+	}
+}

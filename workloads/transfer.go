@@ -1,0 +1,158 @@
+package workloads
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/converge"
+	"github.com/ordeal-dev/ordeal/checkers/ledger"
+	"github.com/ordeal-dev/ordeal/harness/gen"
+	"github.com/ordeal-dev/ordeal/harness/history"
+
+	"github.com/ordeal-dev/ordeal/harness/choice"
+)
+
+// transferKinds are the operations on a ledger and how often they are done.
+var transferKinds = []weighted{{"transfer", 35}, {"status", 35}, {"observe", 18}, {"balances", 12}}
+
+// transfers generates transfers between accounts that have money from the
+// beginning, questions about them, and observations of the chain. Each transfer
+// has an id of its own, and mostly a nonce of its own: now and then it uses that
+// of the last one, which is an attempt to spend money twice. An observation
+// through a node says which chain was seen through that node before, so that a
+// client need not tell the whole chain again.
+type transfers struct {
+	*transferPlan
+	n     uint64 // operations so far
+	made  int64  // transfers so far
+	last  history.Op
+	since []history.Value // by node: the tip that was seen last
+}
+
+// transferPlan is what does not change.
+type transferPlan struct {
+	source    choice.Source
+	accounts  int64
+	conflicts int64 // percent
+}
+
+func newTransfers(p Params) gen.Gen {
+	return &transfers{transferPlan: &transferPlan{
+		source: p.Choices, accounts: p.Options.Int("accounts"), conflicts: p.Options.Int("conflicts"),
+	}}
+}
+
+// Next returns a random operation.
+func (g *transfers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
+	draw := g.source.Stream("transfer", g.n)
+	next := *g
+	next.n++
+	op := history.Op{F: pick(draw, transferKinds)}
+	if op.F == "status" && g.made == 0 {
+		op.F = "transfer" // there is nothing yet to ask for
+	}
+	switch op.F {
+	case "transfer":
+		next.made++
+		op.Value = g.transfer(draw, next.made)
+		next.last = op
+	case "status":
+		op.Value = history.Int(g.made - draw.Int64N(min(g.made, recentTransfers)))
+	}
+	result := gen.Emit(ctx, op)
+	if result.Kind != gen.Ready {
+		return result, g // the same operation is offered again
+	}
+	if op.F == "observe" {
+		result.Op.Value = since(g.since, ctx.Node(ctx.Thread(result.Op.Process)))
+	}
+	return result, &next
+}
+
+// recentTransfers is how far back one asks what became of a transfer: to the time
+// when the oldest of them are final, mostly.
+const recentTransfers = 400
+
+// transfer makes up a transfer.
+func (g *transfers) transfer(draw *choice.Stream, id int64) history.Value {
+	from := draw.Int64N(g.accounts)
+	to := (from + 1 + draw.Int64N(max(g.accounts-1, 1))) % g.accounts
+	amount, fee := draw.Between(1, 50), draw.Int64N(2)
+	payer, nonce := history.String(account(from)), history.Int(id)
+	if g.made > 0 && draw.Chance(g.conflicts, 100) {
+		payer, nonce = g.last.Value.Get("from"), g.last.Value.Get("nonce")
+		if account(to) == payer.Text() {
+			to = (to + 1) % g.accounts
+		}
+	}
+	return history.Map(history.String("id"), history.Int(id), history.String("from"), payer, history.String("to"), history.String(account(to)),
+		history.String("amount"), history.Int(amount), history.String("fee"), history.Int(fee), history.String("nonce"), nonce)
+}
+
+func account(n int64) string { return "a" + strconv.FormatInt(n+1, 10) }
+
+// since is the value of an observation through a node.
+func since(tips []history.Value, node int) history.Value {
+	if node >= len(tips) || tips[node].IsNil() {
+		return history.Nil
+	}
+	return history.Map(history.String("since"), tips[node])
+}
+
+// Update remembers what was seen through each node.
+func (g *transfers) Update(ctx *gen.Context, ev *history.Op) gen.Gen {
+	if ev.Type != history.OK || ev.F != "observe" {
+		return g
+	}
+	next := *g
+	next.since = slices.Clone(g.since)
+	for len(next.since) < ctx.Nodes() {
+		next.since = append(next.since, history.Nil)
+	}
+	next.since[ctx.Node(ctx.Thread(ev.Process))] = ev.Value.Get("tip")
+	return &next
+}
+
+// inclusion is how long an accepted transfer may take until it is in the chain,
+// or can never be: this long nothing is done after the load, so that all of them
+// can be judged.
+const inclusion = 40 * time.Second
+
+// finalObservations has, when every transfer had its time, a client of every node
+// observe the chain, read all balances, and ask for a few of all transfers.
+func finalObservations(Params) gen.Gen {
+	looks := []history.Op{{F: "observe"}, {F: "balances"}}
+	for i := range int64(40) {
+		looks = append(looks, history.Op{F: "status", Value: history.Int(1 + 25*i)})
+	}
+	return gen.OnClients(gen.Phases(gen.Sleep(inclusion), gen.EachNode(gen.Ops(looks...))))
+}
+
+// Transfer is transfers of money in a ledger, and what every node says of them.
+func Transfer() Workload {
+	return Workload{
+		Name:   "transfer",
+		Doc:    "transfers between the accounts of a ledger, some of which spend the same money twice, and observations of its chain",
+		Level:  finality,
+		Levels: []string{finality, Eventual},
+		Options: []Option{
+			Number("accounts", 10, 2, 10_000, "how many accounts pay each other: a1, a2, and so on"),
+			Number("conflicts", 10, 0, 100, "transfers that use the nonce of another one, in percent"),
+			Number("depth", -1, -1, 1<<20, "after how many confirmations a block stays, besides those that nodes say are final; -1: never"),
+			Number("reward", 10, 0, 1<<62, "how much money a block may make, fees not counted"),
+		},
+		Fs:        []string{"observe", "transfer", "status", "balances"},
+		Generator: newTransfers,
+		Final:     finalObservations,
+		Checkers:  judgeTransfers,
+		Recovered: func(string, Options) []checkers.Checker { return []checkers.Checker{converge.New(converge.Options{})} },
+	}
+}
+
+func judgeTransfers(level string, o Options) []checkers.Checker {
+	return []checkers.Checker{ledger.New(ledger.Options{
+		Depth: int(o.Int("depth")), Inclusion: inclusion, Reward: o.Int("reward"), Provisional: level == Eventual,
+	})}
+}
