@@ -27,7 +27,8 @@ func (r registerObject) tell(c cell) string {
 	return fmt.Sprintf("found %v", r.values.Value(int32(c.value)))
 }
 
-// touches leaves out what a transaction found of its own.
+// touches leaves out what a transaction found of its own. It takes none that
+// contradict themselves.
 func (s *multiSpec) touches(ops []act, _ int64) ([]touch, bool) {
 	list := make([]touch, len(ops))
 	for i := range ops {
@@ -40,10 +41,10 @@ func (s *multiSpec) touches(ops []act, _ int64) ([]touch, bool) {
 				t.left[own] = c
 			case m.write:
 				t.left = append(t.left, c)
+			case own >= 0 && t.left[own] != c, slices.ContainsFunc(t.found, func(d cell) bool { return own < 0 && d.at == c.at && d != c }):
+				return nil, false
 			case own < 0:
 				t.found = append(t.found, c)
-			case t.left[own] != c:
-				return nil, false
 			}
 		}
 	}
@@ -195,7 +196,7 @@ func (s *fifoSpec) sequel(a *reasoning, p, q int) {
 	f.take(a.way(p, q))
 	if first < 0 {
 		f.from, f.to, f.via = second, second, f.via&^(1<<second)
-		f.why = fmt.Sprintf("%s took %v, but %s, and nobody has taken that", a.called(second), s.values.Value(int32(y.a)), why)
+		f.why = fmt.Sprintf("%s took %v, but %s, and nobody had taken that by then", a.called(second), s.values.Value(int32(y.a)), why)
 		a.stuck = &f
 		return
 	}

@@ -10,6 +10,7 @@ func (s *lockSpec) count(x *act, k *knot) (string, uint16) {
 	if s.model.Owners {
 		return "", 0
 	}
+	did := k.did(k.clock(), x)
 	acquired, released := k.first, int64(0)
 	var ops uint16
 	for i := range k.ops {
@@ -27,16 +28,26 @@ func (s *lockSpec) count(x *act, k *knot) (string, uint16) {
 	}
 	switch free := int64(s.model.Permits) + released; {
 	case x.verb == lockRelease && released > acquired && s.model.Permits == 1:
-		return fmt.Sprintf("gave back a lock that was not held: by then it had %s, and %s before", been("acquired", acquired, "at most "), been("released", released-1, "")), ops
+		return did + fmt.Sprintf(" gave back a lock that was not held: by then it had %s, and %s before", been("acquired", acquired, "at most "), been("released", released-1, "")), ops
 	case x.verb == lockRelease && released > acquired:
-		return fmt.Sprintf("gave back what nobody had: by then %d had been acquired at most, and this makes %d that were released", acquired, released), ops
+		return did + fmt.Sprintf(" gave back what nobody had: by then %d had been acquired at most, and this makes %d that were released", acquired, released), ops
 	case x.verb == lockAcquire && acquired > free && s.model.Permits == 1:
-		return fmt.Sprintf("got a lock that was held: by then it had %s and %s", been("acquired", acquired-1, ""), been("released", released, "at most ")), ops
+		return did + fmt.Sprintf(" got a lock that was held: by then it had %s and %s", been("acquired", acquired-1, ""), been("released", released, "at most ")), ops
 	case x.verb == lockAcquire && acquired > free:
-		return fmt.Sprintf("got more than there was: of %d permits, %d had been acquired with this, and %d released at most", s.model.Permits, acquired, released), ops
+		return did + fmt.Sprintf(" got more than there was: of %d permits, %d had been acquired with this, and %d released at most", s.model.Permits, acquired, released), ops
 	default:
 		return "", 0
 	}
+}
+
+// count sees transactions that contradict themselves.
+func (s *multiSpec) count(_ *act, k *knot) (string, uint16) {
+	for i := range k.ops {
+		if _, ok := s.touches(k.ops[i:i+1], k.first); !ok {
+			return k.did(k.clock(), &k.ops[i]) + " does not even agree with itself", 1 << i
+		}
+	}
+	return "", 0
 }
 
 // been says how often something had been done.
@@ -60,7 +71,8 @@ func (s *counterSpec) count(x *act, k *knot) (string, uint16) {
 	if x.verb != counterRead {
 		return "", 0
 	}
-	sums, ops := []int64{k.first}, uint16(0)
+	did := k.did(k.clock(), x)
+	sums, ops := []int64{k.first}, uint16(1)<<k.last
 	for i := range k.ops {
 		y := &k.ops[i]
 		if y.verb != counterAdd || y.inv > x.res {
@@ -81,30 +93,30 @@ func (s *counterSpec) count(x *act, k *knot) (string, uint16) {
 	case slices.Contains(sums, x.a):
 		return "", 0
 	case n == 1:
-		return fmt.Sprintf("cannot be, for it was %d", sums[0]), ops
+		return did + fmt.Sprintf(" cannot be, for it was %d", sums[0]), ops
 	case n > maxSums && (x.a < sums[0] || x.a > sums[n-1]):
-		return fmt.Sprintf("cannot be: with what was added before it ended, it was %d at least and %d at most", sums[0], sums[n-1]), ops
+		return did + fmt.Sprintf(" cannot be: with what was added before it ended, it was %d at least and %d at most", sums[0], sums[n-1]), ops
 	case n > maxSums:
-		return "cannot be: it is no sum of what had been added before it began and any of what was being added", ops
+		return did + " cannot be: it is no sum of what had been added before it began and any of what was being added", ops
 	default:
-		return fmt.Sprintf("cannot be: with what had been added before it began, and any of what was being added, it was one of %v", sums), ops
+		return did + fmt.Sprintf(" cannot be: with what had been added before it began, and any of what was being added, it was one of %v", sums), ops
 	}
 }
 
 // count compares how often an element was put into a queue and taken.
 func (s *queueSpec) count(x *act, k *knot) (string, uint16) {
-	name := s.account(x, k)
-	ops := uint16(0)
+	did := k.did(k.clock(), x)
+	ops := uint16(1) << k.last
 	for i := range k.ops {
 		if y := &k.ops[i]; y.a == x.a && (y.verb == queuePut && y.inv < x.res || y.verb == queueTake) {
 			ops |= 1 << i
 		}
 	}
-	switch name {
+	switch s.account(x, k) {
 	case "unexpected":
-		return "took an element that nobody had put there by then", ops
+		return did + " took an element that nobody had put there by then", ops
 	case "duplicate":
-		return "took an element that had been taken as often as anybody had put it there by then", ops
+		return did + " took an element that had been taken as often as anybody had put it there by then", ops
 	default:
 		return "", 0
 	}
@@ -115,11 +127,12 @@ func (s *logSpec) count(x *act, k *knot) (string, uint16) {
 	if x.verb != logRead {
 		return "", 0
 	}
+	did := k.did(k.clock(), x)
 	switch s.account(x, k) {
 	case "unexpected":
-		return "found an element that nobody had appended by then", 0
+		return did + " found an element that nobody had appended by then", 1 << k.last
 	case "duplicate":
-		return "found an element more often than it had been appended by then", 1<<len(k.ops) - 1
+		return did + " found an element more often than it had been appended by then", 1<<len(k.ops) - 1
 	default:
 		return "", 0
 	}

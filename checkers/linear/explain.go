@@ -90,7 +90,7 @@ func (z *zones) anomaly(name string, ops []int32, explanation string) explained 
 // happened says how one knows that an info operation took effect.
 func (z *zones) happened(i int32) string {
 	by := z.witness(z.ops[i].to)
-	if by == none {
+	if by == none || z.call(i).Type() == history.OK {
 		return ""
 	}
 	return fmt.Sprintf("; the %s of %s by %s had no answer, but it happened, for %s", z.f(i), z.value(z.ops[i].to), z.who(i), z.did(by))

@@ -176,6 +176,13 @@ func (k *knot) relaxed(x int, change func(*act)) bool {
 	return found
 }
 
+// reachable reports whether an operation can have had its answer at all, if of the
+// others any happened, at any time.
+func (k *knot) reachable(x int) bool {
+	t := &trial{k, make([]uint16, len(k.ops)), 1 << x, make(map[place]bool)}
+	return t.from(place{0, k.first})
+}
+
 // orders returns orders of the operations that their answers allow, whatever the
 // real time was, at most so many.
 func (k *knot) orders(most int) [][]int {

@@ -163,23 +163,29 @@ func TestWide(t *testing.T) {
 func TestModelShapes(t *testing.T) {
 	t.Parallel()
 	script.Run(t, "testdata/models.txt", func(d *datadriven.TestData) checkers.Checker {
-		var name string
-		d.ScanArgs(t, "model", &name)
-		m, err := ModelNamed(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		options := make(map[string]string)
-		for _, arg := range d.CmdArgs {
-			if arg.Key != "model" {
-				options[arg.Key] = arg.Vals[0]
-			}
-		}
-		if m, err = m.With(options); err != nil {
-			t.Fatal(err)
-		}
-		return New(Options{Model: m, Workers: 1})
+		return New(Options{Model: modelOf(t, d), Workers: 1})
 	})
+}
+
+// modelOf reads a model from the arguments of a test.
+func modelOf(t *testing.T, d *datadriven.TestData) Model {
+	t.Helper()
+	var name string
+	d.ScanArgs(t, "model", &name)
+	m, err := ModelNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := make(map[string]string)
+	for _, arg := range d.CmdArgs {
+		if arg.Key != "model" && arg.Key != "edges" {
+			options[arg.Key] = arg.Vals[0]
+		}
+	}
+	if m, err = m.With(options); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // TestOptions sets the options of models by name.

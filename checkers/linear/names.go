@@ -2,6 +2,7 @@ package linear
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -53,6 +54,8 @@ func (r registerObject) name(x *act, k *knot) string {
 	switch {
 	case k == nil:
 		return ""
+	case x.a != int64(none) && !k.reachable(k.last):
+		return "thin-air-read"
 	case k.exceeded():
 		return "double-cas"
 	case swap && k.stale():
@@ -92,6 +95,11 @@ func (s *multiSpec) name(x *act, k *knot) string {
 	if k == nil {
 		return ""
 	}
+	for i := range k.ops {
+		if name := s.origin(&k.ops[i], k); name != "" {
+			return name
+		}
+	}
 	if !k.possible(make([]uint16, len(k.ops)), 0) {
 		return s.cycle(k)
 	}
@@ -100,10 +108,66 @@ func (s *multiSpec) name(x *act, k *knot) string {
 		left = left || m.write && found[m.register]
 		found[m.register] = found[m.register] || !m.write
 	}
-	if left && k.stale() {
+	switch stale := !k.pure(x) && k.stale(); {
+	case stale && left:
 		return "lost-write"
+	case stale:
+		return "stale-read"
+	default:
+		return k.untimely()
 	}
-	return k.untimely()
+}
+
+// origin names a read of what nobody can have left by then.
+func (s *multiSpec) origin(x *act, k *knot) string {
+	touched, ok := s.touches([]act{*x}, k.first)
+	if !ok {
+		return "internal"
+	}
+	for _, c := range touched[0].found {
+		if s.before(k.first, c.at) == c.value {
+			continue
+		}
+		can := make(map[string]bool)
+		for _, call := range k.calls {
+			name := s.leaves(call, c, x.res)
+			if name == "" && call.Invoke.Index == k.calls[x.call].Invoke.Index {
+				name = "future-read"
+			}
+			can[name] = true
+		}
+		for _, name := range []string{"", "future-read", "G1b", "dirty-read", "thin-air-read"} {
+			if can[name] && name != "" {
+				return name
+			} else if can[name] {
+				break
+			}
+		}
+	}
+	return ""
+}
+
+// leaves names a read of what a call left, if that was read at a time, or nothing
+// if there is nothing wrong with it.
+func (s *multiSpec) leaves(call history.Call, c cell, at int32) string {
+	var wrote []micro
+	for _, m := range s.writes(call) {
+		if int64(m.register) == c.at {
+			wrote = append(wrote, m)
+		}
+	}
+	switch i := slices.IndexFunc(wrote, func(m micro) bool { return int64(m.value) == c.value }); {
+	case i < 0:
+		return "thin-air-read"
+	case call.Type() == history.Fail:
+		return "dirty-read"
+	case int64(wrote[len(wrote)-1].value) != c.value:
+		return "G1b"
+	case call.Invoke.Index > int(at):
+		return "future-read"
+	default:
+		return ""
+	}
 }
 
 // cycle names a circle of what transactions found and wrote.
@@ -208,12 +272,9 @@ func (s *fifoSpec) name(x *act, k *knot) string {
 	if name := s.account(x, k); name != "" {
 		return name
 	}
-	bag := *k.problem
-	bag.object = &bagSpec{s.queueSpec}
-	items := slices.Clone(s.states.items[k.first])
-	slices.Sort(items)
-	bag.first = s.states.id(items)
-	loose := *k
+	bag, loose := *k.problem, *k
+	bag.object = &bagSpec{queueSpec{model: s.model, values: s.values, states: newPool()}}
+	bag.first = bag.object.(*bagSpec).states.id(slices.Sorted(slices.Values(s.states.items[k.first])))
 	loose.problem = &bag
 	switch found := loose.possible(k.before, 0); {
 	case !found && x.verb == queueEmpty:
@@ -229,12 +290,16 @@ func (s *fifoSpec) name(x *act, k *knot) string {
 
 // leftBehind reports whether nobody can have taken an element of a violation.
 func (s *fifoSpec) leftBehind(k *knot) bool {
-	if slices.ContainsFunc(k.calls, func(c history.Call) bool { return c.Invoke.F == "dequeue" && c.Type() != history.OK && c.Type() != history.Fail }) {
+	if slices.ContainsFunc(k.calls, func(c history.Call) bool {
+		return c.Invoke.F == "dequeue" && c.Type() != history.OK && c.Type() != history.Fail
+	}) {
 		return false
 	}
 	for i := range k.ops {
 		v := s.values.Value(int32(k.ops[i].a))
-		took := func(c history.Call) bool { return c.Invoke.F == "dequeue" && c.Type() == history.OK && c.Complete.Value.Equal(v) }
+		took := func(c history.Call) bool {
+			return c.Invoke.F == "dequeue" && c.Type() == history.OK && c.Complete.Value.Equal(v)
+		}
 		if k.ops[i].verb == queuePut && !slices.ContainsFunc(k.calls, took) {
 			return true
 		}
@@ -243,23 +308,32 @@ func (s *fifoSpec) leftBehind(k *knot) bool {
 }
 
 func (s *setSpec) name(x *act, k *knot) string {
-	if k == nil {
+	switch {
+	case k == nil:
 		return ""
+	case s.appeared(x, k):
+		return "unexpected"
 	}
-	var saw []int32
-	switch x.verb {
+	if name := k.untimely(); name != "" || !k.pure(x) {
+		return name
+	}
+	return "stale-read"
+}
+
+// appeared reports whether an operation saw an element that nobody can have added.
+func (s *setSpec) appeared(x *act, k *knot) bool {
+	var saw []history.Value
+	switch c := k.calls[x.call]; x.verb {
 	case setHas:
-		saw = []int32{int32(x.a)}
+		saw = []history.Value{known(c.Invoke.Value)}
 	case setRead:
-		saw = s.states.items[x.a]
+		saw = c.Complete.Value.Elems() // also what was left out
 	}
-	for _, v := range saw {
-		added := func(y act) bool { return y.verb == setAdd && y.a == int64(v) && y.inv < x.res }
-		if s.before(k.first, int64(v)) == 0 && !slices.ContainsFunc(k.ops, added) {
-			return "unexpected"
-		}
-	}
-	return k.untimely()
+	return slices.ContainsFunc(saw, func(v history.Value) bool {
+		return !slices.ContainsFunc(k.calls, func(c history.Call) bool {
+			return c.Invoke.F == "add" && c.Type() != history.Fail && c.Invoke.Index < int(x.res) && known(argument(c)).Equal(v)
+		})
+	})
 }
 
 func (s *textSpec) name(x *act, k *knot) string {
@@ -269,17 +343,36 @@ func (s *textSpec) name(x *act, k *knot) string {
 	case x.verb == textCAS && k.stale():
 		return "lost-write"
 	}
-	for i := range k.ops {
-		for j := range k.ops {
-			// Whoever only appends never takes anything back.
-			grows := !slices.ContainsFunc(k.ops, func(y act) bool { return y.verb == textPut || y.verb == textCAS })
-			y, z := &k.ops[i], &k.ops[j]
-			if grows && y.verb == textGet && z.verb == textGet && !s.leads(y.a, z) && !s.leads(z.a, y) {
-				return "incompatible-order"
-			}
-		}
+	if (x.verb == textGet || x.verb == textCAS) && !k.reachable(k.last) {
+		return "thin-air-read"
+	}
+	if name := s.grown(x, k); name != "" {
+		return name
 	}
 	return k.untimely()
+}
+
+// grown names violations of texts that were only appended to, so that nothing is
+// ever taken back.
+func (s *textSpec) grown(x *act, k *knot) string {
+	for i := range k.ops {
+		y := &k.ops[i]
+		switch {
+		case y.verb == textPut || y.verb == textCAS:
+			return ""
+		case x.verb != textGet:
+		case y.verb == textGet && !s.leads(y.a, x) && !s.leads(x.a, y):
+			return "incompatible-order"
+		}
+	}
+	for i := range k.ops {
+		y := &k.ops[i]
+		missing := x.verb == textGet && y.verb == textAppend && s.isText(x.a) && s.isText(y.b) && !strings.Contains(s.text(x.a), s.text(y.b))
+		if missing && k.precedes(i, k.last) && !k.stale() {
+			return "lost-write"
+		}
+	}
+	return ""
 }
 
 func (s *logSpec) name(x *act, k *knot) string {
@@ -331,26 +424,29 @@ func (s *logSpec) account(x *act, k *knot) string {
 }
 
 // gap names what is wrong with a log of which no moment explains what was read: an
-// element is missing in front of one that was appended later, or behind it.
+// element is missing in front of one that was appended later, or behind it. It looks
+// at all that was read and appended, also what was left out.
 func (s *logSpec) gap(x *act, k *knot) string {
-	saw := s.states.items(x.a)
-	missing := func(v int32) bool { return !slices.Contains(saw, v) }
-	added := func(y act) bool { return y.verb == logAppend && !missing(int32(y.a)) }
-	if slices.ContainsFunc(s.states.items(k.first), missing) && slices.ContainsFunc(k.ops, added) {
-		return "lost"
+	var appends []history.Call
+	for _, c := range k.calls {
+		if c.Invoke.F == "append" && c.Type() != history.Fail {
+			appends = append(appends, c)
+		}
 	}
-	for i := range k.ops {
-		for j := range k.ops {
-			y, z := &k.ops[i], &k.ops[j]
-			if y.verb != logAppend || z.verb != logAppend || y.a == z.a || !k.precedes(i, j) {
-				continue
+	saw := k.calls[x.call].Complete.Value.Elems()
+	place := func(c history.Call) int {
+		return slices.IndexFunc(saw, func(v history.Value) bool { return v.Equal(known(argument(c))) })
+	}
+	for _, y := range appends {
+		for i, v := range saw {
+			later := func(c history.Call) bool {
+				return !known(argument(c)).Equal(v) || y.Type() == history.OK && y.Complete.Index < c.Invoke.Index
 			}
-			first, second := slices.Index(saw, int32(y.a)), slices.Index(saw, int32(z.a))
 			switch {
-			case second < 0:
-			case first < 0:
+			case slices.ContainsFunc(appends, func(c history.Call) bool { return !later(c) }):
+			case place(y) < 0:
 				return "lost"
-			case first > second:
+			case place(y) > i:
 				return "reordered"
 			}
 		}

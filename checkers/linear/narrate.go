@@ -63,11 +63,11 @@ func (k *knot) explain(a *checkers.Anomaly) bool {
 		a.Explanation, a.Edges, ops = proof.tell()
 	} else if text, counted := k.count(); text != "" {
 		a.Explanation, ops = text, counted
-		a.Edges = k.timeEdges(ops)
-	} else if text := k.alternatives(); text != "" {
-		a.Explanation, a.Edges = text, k.timeEdges(ops)
+		a.Edges = k.timeEdges(reduced(k.among(ops)))
+	} else if text, needed := k.alternatives(); text != "" {
+		a.Explanation, a.Edges = text, k.timeEdges(needed)
 	} else {
-		a.Explanation, a.Edges = k.blocked(), k.timeEdges(ops)
+		a.Explanation, a.Edges = k.blocked(), k.timeEdges(reduced(k.before))
 	}
 	for i := range k.ops {
 		if ops&(1<<i) != 0 {
@@ -87,16 +87,21 @@ func (a *reasoning) tell() (string, []checkers.Edge, uint16) {
 		edges = append(edges, a.edge(f))
 		list = append(list, f.why)
 	}
-	text := strings.Join(list, "; but ")
+	text := ""
 	if a.stuck != nil {
 		text = a.stuck.why
 		ops |= a.stuck.via | 1<<a.stuck.to
+	} else {
+		last := len(list) - 1
+		text = strings.Join(list[:last], "; and ") + "; but " + list[last]
 	}
 	for seen := uint16(0); seen != ops; {
 		i := bits.TrailingZeros16(ops &^ seen)
 		seen |= 1 << i
 		if a.ops[i].isInfo() {
 			ops |= 1 << a.by[i]
+		}
+		if a.call(i).Type() != history.OK {
 			text += fmt.Sprintf("; %s had no answer, but it happened, for %s has what it found from nobody else", a.called(i), a.called(a.by[i]))
 		}
 	}
@@ -114,16 +119,21 @@ func (k *knot) edge(f fact) checkers.Edge {
 	return e
 }
 
-// timeEdges is the real time among some operations.
-func (k *knot) timeEdges(ops uint16) []checkers.Edge {
+// among is the real time among some operations.
+func (k *knot) among(ops uint16) []uint16 {
 	before := make([]uint16, len(k.ops))
 	for i := range k.ops {
 		if ops&(1<<i) != 0 {
 			before[i] = k.before[i] & ops
 		}
 	}
+	return before
+}
+
+// timeEdges returns real time as steps.
+func (k *knot) timeEdges(before []uint16) []checkers.Edge {
 	var edges []checkers.Edge
-	for _, p := range pairs(reduced(before)) {
+	for _, p := range pairs(before) {
 		edges = append(edges, k.edge(fact{from: p[0], to: p[1], kind: realTime, why: k.overBefore(p[0], p[1])}))
 	}
 	return edges
@@ -162,8 +172,8 @@ func calling(c history.Call) string {
 
 // counted is a spec some of whose violations are seen by counting.
 type counted interface {
-	// count says why an operation cannot have had its answer, whatever the order
-	// was, and which others that takes; nothing if counting does not tell.
+	// count says why x, the last operation, cannot have had its answer, whatever the
+	// order was, and which operations that takes; nothing if counting does not tell.
 	count(x *act, k *knot) (string, uint16)
 }
 
@@ -172,19 +182,15 @@ func (k *knot) count() (string, uint16) {
 	if !ok {
 		return "", 0
 	}
-	why, ops := c.count(&k.ops[k.last], k)
-	if why == "" {
-		return "", 0
-	}
-	return k.did(k.clock(), &k.ops[k.last]) + " " + why, ops | 1<<k.last
+	return c.count(&k.ops[k.last], k)
 }
 
 // alternatives tells the orders that the answers allow, if they are few, and what
-// speaks against each: something that it needs the least of the real time for.
-func (k *knot) alternatives() string {
+// speaks against each, for which it takes as little of the real time as possible.
+func (k *knot) alternatives() (string, []uint16) {
 	all := k.orders(maxOrders + 1)
 	if len(all) == 0 || len(all) > maxOrders || k.spent() {
-		return ""
+		return "", nil
 	}
 	needed := k.needed()
 	var list []string
@@ -195,7 +201,7 @@ func (k *knot) alternatives() string {
 	if len(all) > 1 {
 		ways = fmt.Sprintf("%d orders", len(all))
 	}
-	return fmt.Sprintf("the answers allow only %s: %s", ways, strings.Join(list, "; or "))
+	return fmt.Sprintf("the answers allow only %s: %s", ways, strings.Join(list, "; or ")), needed
 }
 
 // against returns what an order does not keep to.

@@ -66,6 +66,17 @@ func (s *multiSpec) decode(c history.Call) (act, error) {
 	return s.act(txn), nil
 }
 
+// writes returns what a call would have written, also if it failed.
+func (s *multiSpec) writes(c history.Call) []micro {
+	var list []micro
+	for _, e := range c.Value().Elems() {
+		if part := e.Elems(); len(part) == 3 && (part[0].Text() == "write" || part[0].Text() == "w") {
+			list = append(list, micro{s.registers.ID(part[1]), s.values.ID(part[2]), true})
+		}
+	}
+	return list
+}
+
 func notTxn(v history.Value) error {
 	return fmt.Errorf("a transaction is a list of [read register value] and [write register value], not %v", v)
 }
@@ -201,7 +212,9 @@ func (s *multiSpec) size() int64 { return int64(s.registers.Len()) }
 // spare holds of transactions whose values nobody found.
 func (s *multiSpec) spare(ops []act, x *act) bool {
 	for _, m := range s.txn(x) {
-		found := func(y act) bool { return y.call != x.call && slices.Contains(s.txn(&y), micro{register: m.register, value: m.value}) }
+		found := func(y act) bool {
+			return y.call != x.call && slices.Contains(s.txn(&y), micro{register: m.register, value: m.value})
+		}
 		if m.write && slices.ContainsFunc(ops, found) {
 			return false
 		}

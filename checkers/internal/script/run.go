@@ -12,7 +12,9 @@ import (
 
 // Run judges the histories of a data-driven test file. Each directive is handed
 // to choose, which returns the checker for it, and is answered with the verdict,
-// the reason, and the anomalies with the indices of their operations.
+// the reason, and the anomalies with the indices of their operations. With the
+// argument edges it is answered with the steps of the proofs too, with details
+// with what the checker has besides.
 func Run(t *testing.T, path string, choose func(d *datadriven.TestData) checkers.Checker) {
 	t.Helper()
 	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -20,12 +22,12 @@ func Run(t *testing.T, path string, choose func(d *datadriven.TestData) checkers
 		if err != nil {
 			d.Fatalf(t, "%v", err)
 		}
-		return Show(checkers.Run(t.Context(), choose(d), h), d.HasArg("details"))
+		return show(checkers.Run(t.Context(), choose(d), h), d)
 	})
 }
 
-// Show writes a result line by line.
-func Show(r checkers.Result, details bool) string {
+// show writes a result line by line.
+func show(r checkers.Result, d *datadriven.TestData) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, r.Verdict)
 	if r.Reason != "" {
@@ -37,8 +39,13 @@ func Show(r checkers.Result, details bool) string {
 			fmt.Fprint(&b, " key ", a.Key)
 		}
 		fmt.Fprintf(&b, "\n  %s\n", a.Explanation)
+		for _, e := range a.Edges {
+			if d.HasArg("edges") {
+				fmt.Fprintf(&b, "    %d -%s-> %d: %s\n", e.From, e.Kind, e.To, e.Why)
+			}
+		}
 	}
-	if details {
+	if d.HasArg("details") {
 		fmt.Fprintf(&b, "%s\n", r.Details)
 	}
 	return b.String()
