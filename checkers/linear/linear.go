@@ -83,9 +83,25 @@
 //	wrong-count     a counter was read that cannot have had this value
 //	nonlinearizable  none of these, but no order explains the operations
 //
-// A search explains itself by the longest order that it found, the operation that
-// fits in at no place there, and what the object held instead. What was before a
-// moment at which nothing was open, and whatever makes no difference, is left out.
+// Of texts and logs, stale-read, lost-write or lost, reordered, duplicate and
+// incompatible-order mean the same as above. Transactions have names of package txn
+// where what they found contradicts itself at any time: lost-update, G-single-item,
+// G2-item, G1b, G1c.
+//
+// A search finds a moment by which there is no order any more. Of what had happened
+// by then, everything is left out that makes no difference. If few operations stay,
+// all their orders are tried, and a name is only given if that proves it: a stale-read
+// is one that could be explained if it had been free to take effect earlier, a
+// future-read if it had been later; elements of a queue were reordered if they would
+// do for a bag. The reason is the first of these that there is:
+//
+//   - an argument about order: who found what from whom, so that in between nothing
+//     else can have been, until an operation would come before itself ([checkers.Edge]);
+//   - a count: of permits, of elements, of what had been added;
+//   - the orders that the answers allow, if they are no more than three, and for each
+//     what in real time speaks against it;
+//   - the longest order, what the object held after it, and for each operation that
+//     can be next why it cannot.
 //
 // # Certificates
 //

@@ -63,7 +63,7 @@ func corruptions() []corruption {
 	grant := []string{"double-grant"}
 	return []corruption{
 		{CASRegister(), "two values at once", nil, []history.Op{did(0, "read", none, i(1)), did(0, "read", none, i(2))}},
-		{MultiRegister(), "a lost write", []string{"stale-read", "nonlinearizable"}, []history.Op{did(0, "txn", write(0, 1)), did(1, "txn", read(0, 0), read(0, 2))}},
+		{MultiRegister(), "a lost write", []string{"stale-read", "thin-air-read", "nonlinearizable"}, []history.Op{did(0, "txn", write(0, 1)), did(1, "txn", read(0, 0), read(0, 2))}},
 		{Mutex(), "a lock held twice", grant, []history.Op{did(0, "acquire"), did(1, "acquire")}},
 		{Mutex(), "a lock released twice", []string{"unheld-release"}, []history.Op{did(0, "release"), did(1, "release")}},
 		{Semaphore(3), "too many permits", grant, []history.Op{did(0, "acquire", i(3)), did(1, "acquire", i(1))}},

@@ -191,7 +191,7 @@ func (a *reasoning) source(y int, c cell) {
 	case len(able) == 0 && len(all) == 1:
 		a.only(all[0], y, c, fact{}) // which makes a circle
 	case len(able) == 0 && not.why == "":
-		not.why = fmt.Sprintf("%s %s, which nobody brought about", a.called(y), a.cells.tell(c))
+		not.why = fmt.Sprintf("%s %s, which nobody had brought about by then", a.called(y), a.cells.tell(c))
 		a.stuck = &not
 	case len(able) == 0:
 		not.why = fmt.Sprintf("%s %s, but nobody can have brought that about: %s", a.called(y), a.cells.tell(c), not.why[2:])
