@@ -24,7 +24,7 @@ func Queue() Workload {
 		Level:  atLeastOnce,
 		Levels: []string{atLeastOnce, atMostOnce, exactlyOnce, Linearizable, fromSomewhere},
 		Options: []Option{
-			Number("queues", 4, 1, 1000, "how many queues"),
+			Number("queues", 8, 1, 1000, "how many queues"),
 			Length("settle", "for how long the queues have to be found empty in the end; none: 6s"),
 			Length("drift", "how much earlier a lease may end than it should, because clocks differ"),
 			Flag("redelivery", "a message may be delivered after it was acknowledged"),
@@ -95,16 +95,16 @@ const (
 
 func newWork(p Params) gen.Gen {
 	g := &work{workPlan: &workPlan{source: p.Choices, keys: queueKeys(p.Options)}}
-	g.kinds = []weighted{{"enqueue", 30}}
+	g.kinds = []weighted{{"enqueue", 25}}
 	if slices.Contains(p.Fs, "dequeue") {
-		g.kinds = append(g.kinds, weighted{"dequeue", 40})
+		g.kinds = append(g.kinds, weighted{"dequeue", 30})
 	}
 	if !slices.Contains(p.Fs, "receive") {
 		return g
 	}
-	g.kinds = append(g.kinds, weighted{"receive", 30}, weighted{settle, 45})
+	g.kinds = append(g.kinds, weighted{"receive", 25}, weighted{settle, 50})
 	g.ends = []weighted{{later, 5}}
-	for _, k := range []weighted{{"ack", 82}, {"nack", 8}, {"extend", 8}} {
+	for _, k := range []weighted{{"ack", 65}, {"nack", 15}, {"extend", 15}} {
 		if slices.Contains(p.Fs, k.f) {
 			g.ends = append(g.ends, k)
 		}
@@ -132,7 +132,7 @@ func (g *work) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 				return result, &next
 			}
 		}
-		op.F = "receive"
+		op.F = []string{"enqueue", "receive"}[draw.IntN(2)]
 	}
 	if op.F == "enqueue" {
 		next.added++

@@ -179,17 +179,22 @@ func (m *machine) receive(c Command) Answer {
 // message may belong to somebody else by now.
 func (m *machine) held(c Command) *lease {
 	l := m.leases[c.Token]
-	if l == nil || l.queue != c.Queue || l.msg.body != c.Message {
+	if l == nil || !l.about(c) {
 		return nil
 	}
 	return l
+}
+
+// about reports whether a command names the message of a lease, dead letter or not.
+func (l *lease) about(c Command) bool {
+	return l.msg.body == c.Message && strings.TrimSuffix(l.queue, DeadLetters) == c.Queue
 }
 
 // current returns the token of the lease that a message is under now, if it is
 // under any, which is all that bug W2 looks at.
 func (m *machine) current(c Command) uint64 {
 	for _, token := range m.tokensHeld() {
-		if l := m.leases[token]; l.queue == c.Queue && l.msg.body == c.Message {
+		if m.leases[token].about(c) {
 			return token
 		}
 	}
@@ -205,10 +210,11 @@ func (m *machine) end(token uint64) *line {
 }
 
 func (m *machine) ack(c Command) Answer {
-	if m.held(c) == nil {
+	l := m.held(c)
+	if l == nil {
 		return m.stale()
 	}
-	m.match(c.Queue, m.end(c.Token))
+	m.match(l.queue, m.end(c.Token))
 	return Answer{Result: Done}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	waitLimit  = int64(500 * time.Millisecond)  // how long a receive waits for a message
+	waitLimit  = int64(250 * time.Millisecond)  // how long a receive waits for a message
 	waitEnd    = int64(3000 * time.Millisecond) // after which the leader takes a consumer for gone
 	againAfter = int64(500 * time.Millisecond)  // between two attempts of the leader to end the same thing
 )
