@@ -22,6 +22,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/client"
 	"github.com/ordeal-dev/ordeal/targets"
+	"github.com/ordeal-dev/ordeal/targets/zoo"
 )
 
 // New returns the queue.
@@ -89,7 +90,8 @@ func chosen(s targets.Settings) (kind, error) {
 	return kind{}, fmt.Errorf("setting kind=%s: want one of %s", s["kind"], strings.Join(kindNames(), ", "))
 }
 
-func (queue) Bugs() []targets.Bug { return nil }
+// Bugs lists the defects of all kinds.
+func (queue) Bugs() []targets.Bug { return zoo.Of("queue") }
 
 // Promise says what the settings promise, as one of the levels of package
 // workloads; nothing if they name no kind.
