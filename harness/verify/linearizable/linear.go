@@ -57,6 +57,7 @@ type proof struct {
 	Until *int        `json:"until"`
 	Ops   []int       `json:"ops"`
 	Blind []int       `json:"blind"`
+	Time  *[][2]int   `json:"time"`
 }
 
 // refuted confirms a proof that there is no order.

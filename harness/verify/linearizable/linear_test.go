@@ -331,8 +331,25 @@ func (j *judged) guess(rng *rand.Rand) map[string]any {
 				e["blind"] = some(2)
 			}
 		}
+		if rng.IntN(2) == 0 {
+			e["time"] = j.times(rng)
+		}
 		return e
 	}
+}
+
+// times lists pairs of operations of which most times one ended before the other
+// began.
+func (j *judged) times(rng *rand.Rand) [][]int {
+	pairs := [][]int{}
+	for _, a := range j.ops {
+		for _, b := range j.ops {
+			if a.Before(&b) && rng.IntN(8) > 0 || rng.IntN(60) == 0 {
+				pairs = append(pairs, []int{a.Inv, b.Inv})
+			}
+		}
+	}
+	return pairs
 }
 
 // others lists operations that are no reads, and leaves some out.
@@ -505,6 +522,33 @@ var certificates = []struct {
 			`{"proof":"search","rule":"closed","ops":[]}`, `{"proof":"search","rule":"prefix","ops":[0,2,6]}`,
 			`{"proof":"search","rule":"closed","ops":[0,2,6],"until":5}`,
 		},
+	},
+	{
+		"as much of the real time as it takes", "register", "invalid", `
+			0 invoke write 1
+			0 ok write 1
+			0 invoke write 2
+			0 ok write 2
+			1 invoke write 3
+			1 ok write 3
+			1 invoke read
+			1 ok read 1`,
+		`{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[0,2],[2,6]]}`,
+		[]string{
+			`{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[0,2]]}`, `{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[2,6]]}`,
+			`{"proof":"search","rule":"closed","ops":[0,2,6],"time":[]}`, `{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[0,2],[6,2]]}`,
+			`{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[2,0],[2,6]]}`, `{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[0,2],[2,6],[4,6]]}`,
+			`{"proof":"search","rule":"closed","ops":[0,2,6],"time":[[0,2],[2,6],[6,6]]}`,
+		},
+	},
+	{
+		"no real time at all", "multi-register", "invalid", `
+			0 invoke txn [["write" 1 1] ["write" 2 1]]
+			1 invoke txn [["read" 1 nil] ["read" 2 nil]]
+			0 ok txn [["write" 1 1] ["write" 2 1]]
+			1 ok txn [["read" 1 1] ["read" 2 nil]]`,
+		`{"proof":"search","rule":"prefix","until":3,"time":[]}`,
+		[]string{`{"proof":"search","rule":"prefix","until":2,"time":[]}`, `{"proof":"search","rule":"prefix","until":3,"time":[[0,1]]}`},
 	},
 	{
 		"a compare-and-set that is taken for a write", "cas-register", "invalid", `

@@ -29,6 +29,9 @@
 //	{"proof": "set", "op": 5}                 a set that never was (set.go)
 //	{"proof": "search", "rule": "prefix", "until": 90}         there is no order (search.go)
 //	{"proof": "search", "rule": "closed", "ops": [3, 7, …]}    there is no order (search.go)
+//
+// A search may have "time": [[3, 7], …], the pairs of operations of which the first
+// ended before the second began that it takes. Then it keeps to no other real time.
 package linearizable
 
 import "github.com/ordeal-dev/ordeal/harness/verify/claim"

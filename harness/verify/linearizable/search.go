@@ -24,6 +24,10 @@ import (
 // blind are compare-and-sets that are taken for writes: whatever a compare-and-set
 // did, a write would have done as well.
 //
+// If there are pairs in time, real time is taken from them alone: the search looks
+// for an order of the operations that has the first of each pair in front of the
+// second. If there is none, there is none that keeps to all of the real time.
+//
 // The search gives up after a number of steps: then the proof must be smaller.
 func (l *linear) searched(p proof) error {
 	behind, key, err := l.scope(p)
@@ -49,7 +53,12 @@ func (l *linear) searched(p proof) error {
 	}
 	s.ops = slices.DeleteFunc(s.ops, func(w wanted) bool { return !w.must && w.looks })
 	slices.SortFunc(s.ops, func(a, b wanted) int { return cmp.Compare(a.Inv, b.Inv) })
-	explained := s.explains(nil, 0)
+	var explained bool
+	if p.Time == nil {
+		explained = s.explains(nil, 0)
+	} else if explained, err = s.explainsPairs(*p.Time); err != nil {
+		return err
+	}
 	switch {
 	case s.foreign != nil:
 		return s.foreign
@@ -229,6 +238,7 @@ type search struct {
 	ops     []wanted // in the order of their invocations
 	machine machine
 	dead    map[[sha256.Size]byte]bool // states that were found to lead nowhere
+	before  map[int][]int              // operations that must be in front of others, if only these must
 	steps   int
 	bytes   int
 	foreign error // of an operation that the model does not have
@@ -236,6 +246,36 @@ type search struct {
 
 // spent reports whether the search must be given up.
 func (s *search) spent() bool { return s.steps >= maxSteps || s.bytes >= maxBytes }
+
+// explainsPairs reports whether the operations have an order that keeps to the real
+// time between some of them.
+func (s *search) explainsPairs(pairs [][2]int) (bool, error) {
+	place := make(map[int]int)
+	var all []int
+	for i, w := range s.ops {
+		place[w.Inv] = i
+		all = append(all, i)
+	}
+	s.before = make(map[int][]int)
+	for _, p := range pairs {
+		a, ok := place[p[0]]
+		b, also := place[p[1]]
+		switch {
+		case !ok || !also:
+			return false, fmt.Errorf("the operations at index %d and %d are not both among those that have no order", p[0], p[1])
+		case !s.ops[a].must || s.ops[a].end >= p[1]:
+			return false, fmt.Errorf("the operation at index %d did not end before that at index %d began", p[0], p[1])
+		}
+		s.before[b] = append(s.before[b], a)
+	}
+	return s.explains(all, len(s.ops)), nil
+}
+
+// waits reports whether an operation must have another one in front of it that is
+// still open.
+func (s *search) waits(i int, open []int) bool {
+	return slices.ContainsFunc(s.before[i], func(j int) bool { return slices.Contains(open, j) })
+}
 
 // explains reports whether the operations from next on, and the open ones, which
 // began before, have an order. It is true as well when the search cannot go on.
@@ -256,6 +296,9 @@ func (s *search) explains(open []int, next int) bool {
 		return true
 	}
 	for n, i := range open {
+		if s.waits(i, open) {
+			continue
+		}
 		w := &s.ops[i]
 		rest := func() []int { return slices.Delete(slices.Clone(open), n, n+1) }
 		for _, a := range s.answers(w) {
