@@ -133,7 +133,7 @@ func (a *active) allReported() bool {
 // heard lately.
 func (a *active) holders(b *namespace.Block) (nodes []actor.NodeID) {
 	for i := range a.reports {
-		if a.present(actor.NodeID(i)) && good(b, a.reports[i].held) {
+		if a.present(actor.NodeID(i)) && a.good(b, a.reports[i].held) {
 			nodes = append(nodes, actor.NodeID(i))
 		}
 	}
@@ -141,8 +141,11 @@ func (a *active) holders(b *namespace.Block) (nodes []actor.NodeID) {
 }
 
 // good reports whether a node that made a report has a block as it is to be.
-func good(b *namespace.Block, held map[uint64]held) bool {
+func (a *active) good(b *namespace.Block, held map[uint64]held) bool {
 	h, has := held[b.ID]
+	if a.n.cfg.Bugs[FS6] {
+		return has
+	}
 	return has && h.stamp == b.Stamp && h.length >= b.Length
 }
 
@@ -190,7 +193,7 @@ func (a *active) place() {
 // gone, or said so twice.
 func (a *active) lacks(id actor.NodeID, b *namespace.Block) bool {
 	r := &a.reports[id]
-	return !a.present(id) || r.before != nil && !good(b, r.held) && !good(b, r.before)
+	return !a.present(id) || r.before != nil && !a.good(b, r.held) && !a.good(b, r.before)
 }
 
 // copy has a block copied to a node without it.
@@ -219,7 +222,10 @@ func (a *active) dropUnneeded(from actor.NodeID, m *message) {
 		b, known := a.n.space.Block(h.block)
 		switch {
 		case !known || b != nil && b.Open:
-		case b == nil, h.stamp < b.Stamp, a.surplus(from, b):
+		case b == nil, a.surplus(from, b):
+			order.list = append(order.list, h)
+		case h.stamp < b.Stamp && !a.n.cfg.Bugs[FS6]:
+			actor.Sometimes(a.n.env, factStale)
 			order.list = append(order.list, h)
 		}
 	}
@@ -230,6 +236,9 @@ func (a *active) dropUnneeded(from actor.NodeID, m *message) {
 
 // surplus reports whether a node has a replica that is not counted on.
 func (a *active) surplus(id actor.NodeID, b *namespace.Block) bool {
+	if a.n.cfg.Bugs[FS5] {
+		return len(a.holders(b)) > a.n.cfg.Replication
+	}
 	return !slices.Contains(b.Nodes, id) && len(b.Nodes) >= min(a.n.cfg.Replication, a.n.env.Nodes())
 }
 

@@ -200,9 +200,6 @@ func (n *node) fetch(from actor.NodeID, m *message) {
 	answer := &message{kind: msgFetched, id: m.id, block: m.block}
 	r := n.store.Get(m.block)
 	if r != nil && m.stamp != 0 && r.Stamp != m.stamp && !n.cfg.Bugs[FS6] {
-		if r.Stamp < m.stamp {
-			actor.Sometimes(n.env, factStale)
-		}
 		r = nil
 	}
 	if r == nil || n.bad[m.block] {
@@ -269,7 +266,8 @@ func (n *node) drop(m *message) {
 		return
 	}
 	for _, h := range m.list {
-		if r := n.store.Get(h.block); r != nil && r.Stamp == h.stamp && n.pipes[h.block] == nil {
+		if r := n.store.Get(h.block); r != nil && r.Stamp == h.stamp {
+			delete(n.pipes, h.block)
 			delete(n.bad, h.block)
 			delete(n.recovering, h.block)
 			n.store.Remove(h.block)
@@ -295,9 +293,10 @@ func (n *node) copyTo(m *message) {
 // put keeps a copy. The name node learns of it by the next report.
 func (n *node) put(m *message) {
 	r := n.store.Get(m.block)
-	if !n.obeys(m) || n.pipes[m.block] != nil || r != nil && r.Stamp >= m.stamp && !n.bad[m.block] {
+	if !n.obeys(m) || r != nil && r.Stamp >= m.stamp && !n.bad[m.block] {
 		return
 	}
+	delete(n.pipes, m.block) // of an earlier stamp: the block is sealed
 	n.store.Replace(m.block, m.stamp, m.data, func() {
 		delete(n.bad, m.block)
 		actor.Sometimes(n.env, factCopied)

@@ -84,14 +84,14 @@ const (
 	FS2  Bug = "FS2"  // a packet is acknowledged once the first node has it
 	FS3  Bug = "FS3"  // the journal is acknowledged before it was synced
 	FS4  Bug = "FS4"  // a rename is a delete and a create
-	FS5  Bug = "FS5"  // replicas are counted without a look at their stamps
-	FS6  Bug = "FS6"  // a data node serves a replica whatever its stamp
-	FS7  Bug = "FS7"  // whoever takes over a lease drops the open block instead of recovering it
+	FS5  Bug = "FS5"  // a replica is one too many if more were reported than are needed
+	FS6  Bug = "FS6"  // nobody looks at the stamp of a replica
+	FS7  Bug = "FS7"  // nobody looks at the checksum of a chunk
 	FS8  Bug = "FS8"  // an active name node that was replaced goes on
 	FS9  Bug = "FS9"  // data are acknowledged from the page cache
 	FS10 Bug = "FS10" // a reader is shown what was not acknowledged
 	FS11 Bug = "FS11" // images of the namespace lack its counters
-	FS12 Bug = "FS12" // checksums are not looked at
+	FS12 Bug = "FS12" // whoever takes over a lease drops the open block instead of recovering it
 )
 
 // What has to happen now and then in a sound campaign, see [actor.Sometimes].
@@ -99,7 +99,7 @@ const (
 	factPipeline = "a pipeline was recovered"
 	factTaken    = "a lease was taken over"
 	factCopied   = "a block was re-replicated"
-	factStale    = "a stale replica was refused"
+	factStale    = "a stale replica was dropped"
 	factSafe     = "safe mode waited for blocks"
 )
 
@@ -160,7 +160,7 @@ func New(env actor.Env, cfg Config) actor.Node {
 	n.ids, n.reports = n.rand.Uint64()>>8, n.rand.Uint64()>>8
 	n.space = namespace.New(namespace.Config{Replication: cfg.Replication, Forgetful: cfg.Bugs[FS11]})
 	n.parts()
-	n.store = blocks.New(n.env.Disk(), blocks.Options{Lazy: cfg.Bugs[FS9], Unchecked: cfg.Bugs[FS12]})
+	n.store = blocks.New(n.env.Disk(), blocks.Options{Lazy: cfg.Bugs[FS9], Unchecked: cfg.Bugs[FS7]})
 	n.peers = peers.New(n.env)
 	n.loading = 2
 	n.loadPromises(func() { n.loaded() })

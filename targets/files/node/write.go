@@ -315,7 +315,10 @@ func (s *stream) seize(token uint64) {
 		switch {
 		case out != request.OK:
 			s.lose()
-		case a.Code != namespace.OK || a.Token == 0:
+		case a.Code != namespace.OK:
+			s.later()
+		case a.Token == 0:
+			actor.Sometimes(s.n.env, factTaken)
 			s.later()
 		default:
 			actor.Sometimes(s.n.env, factTaken)
@@ -346,7 +349,7 @@ func (s *stream) recover(b *namespace.Block) {
 		c := &namespace.Command{Kind: namespace.Seal, Block: b.ID, Stamp: b.Recovery, Length: length, Nodes: nodes}
 		s.do(c, func(*namespace.Answer) { s.recovered(length) })
 	}
-	if s.n.cfg.Bugs[FS7] && s.block == nil {
+	if s.n.cfg.Bugs[FS12] && s.block == nil {
 		sealed(0, nil)
 		return
 	}
