@@ -21,6 +21,10 @@ var registerKinds = []weighted{{"read", 50}, {"write", 35}, {"cas", 15}}
 // written once in a run, which makes the history checkable in n log n. A
 // compare-and-set expects the value that was last seen under its key, so that a
 // fair share of them succeeds.
+//
+// The keys in use at a time may be fewer than there are: then they are a window
+// that moves over all of them. What became of a key when it was left shows at the
+// end, so that a write that was lost in the middle of a run is seen too.
 type registers struct {
 	*registerPlan
 	n    uint64          // operations so far
@@ -31,14 +35,22 @@ type registers struct {
 type registerPlan struct {
 	source choice.Source
 	keys   []history.Value
+	active int // keys in use at a time
 	kinds  []weighted
 }
+
+// stay is how many operations there are until the window of keys in use moves on
+// by one.
+const stay = 25
 
 func newRegisters(p Params) gen.Gen {
 	g := &registers{registerPlan: &registerPlan{source: p.Choices}}
 	for i := range p.Options.Int("keys") {
 		g.keys = append(g.keys, history.String("k"+strconv.FormatInt(i+1, 10)))
 		g.seen = append(g.seen, history.Nil)
+	}
+	if g.active = min(len(g.keys), int(p.Options.Int("active"))); g.active == 0 {
+		g.active = len(g.keys)
 	}
 	for _, k := range registerKinds {
 		if slices.Contains(p.Fs, k.f) {
@@ -51,7 +63,10 @@ func newRegisters(p Params) gen.Gen {
 // Next returns a random operation on a random key.
 func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	draw := g.source.Stream("register", g.n)
-	key := draw.IntN(len(g.keys))
+	key := draw.IntN(g.active)
+	if g.active < len(g.keys) {
+		key = (key + int(g.n/stay)) % len(g.keys)
+	}
 	fresh := history.Int(int64(g.n) + 1)
 	op := history.Op{F: pick(draw, g.kinds), Key: g.keys[key]}
 	switch {
@@ -112,6 +127,7 @@ func Register() Workload {
 		Levels: []string{Linearizable, CausalConvergent, CausalWrites, Eventual},
 		Options: []Option{
 			Number("keys", 10, 1, 10_000, "how many registers"),
+			Number("active", 0, 0, 10_000, "how many of them are in use at a time, a window that moves on; 0: all"),
 		},
 		Fs:        []string{"read", "write"},
 		Optional:  []string{"cas"},

@@ -91,6 +91,25 @@ func TestRegisterWithoutCAS(t *testing.T) {
 	}
 }
 
+// Where fewer keys are in use than there are, they are a window that moves over
+// all of them, more than once if there is time.
+func TestRegisterWindow(t *testing.T) {
+	t.Parallel()
+	p := paramsOf(t, Register(), 1, map[string]string{"keys": "20", "active": "4"}, "read", "write")
+	var used []string
+	for _, op := range simulate(t, gen.Limit(25*30, Register().Generator(p)), 0) {
+		if op.Type == history.Invoke {
+			used = append(used, op.Key.Text())
+		}
+	}
+	for from, want := range map[int][]string{0: {"k1", "k2", "k3", "k4"}, 25 * 18: {"k1", "k19", "k2", "k20"}, 25 * 29: {"k10", "k11", "k12", "k13"}} {
+		got := slices.Sorted(slices.Values(used[from : from+25]))
+		if got = slices.Compact(got); !slices.Equal(got, want) {
+			t.Errorf("from operation %d: keys %v, want %v", from, got, want)
+		}
+	}
+}
+
 // A client that completes a compare-and-set with something else is no reason
 // to panic.
 func TestRegisterOddCompletion(t *testing.T) {

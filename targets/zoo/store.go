@@ -42,6 +42,13 @@ var store = []targets.Bug{
 		Command: command("store", "mode=ap --set r=1 --set w=1", "set", "partition,kill", "AP3"),
 	},
 	{
+		ID: "AP5", Target: "store",
+		Summary: "what a read spreads to owners that are behind gets a version as if it were written then",
+		Mirrors: "Cassandra and Scylla class (a repair with a fresh timestamp buries newer writes)",
+		Fault:   "packet", Checker: "sessions", Anomaly: "WriteCORead",
+		Command: command("store", "mode=ap --set quorum=strict --set r=1 --set w=3", "register", "packet", "AP5"),
+	},
+	{
 		ID: "AP9", Target: "store",
 		Summary: "anti-entropy leaves out the last range of each level of the trees",
 		Mirrors: "convergence class (repair that never gets to some of the keys)",
@@ -63,6 +70,13 @@ var store = []targets.Bug{
 		Command: command("store", "mode=ap --set r=1 --set w=1", "set", "partition,kill", "AP11"),
 	},
 	{
+		ID: "AP12", Target: "store",
+		Summary: "hints are handed over with versions as if they were written then",
+		Mirrors: "hinted handoff class (a replayed hint buries newer writes)",
+		Fault:   "partition", Checker: "causal", Anomaly: "lost-causal-write",
+		Command: command("store", "mode=ap --set r=1 --set w=1", "register --opt keys=200 --opt active=10", "partition", "AP12"),
+	},
+	{
 		ID: "AP13", Target: "store",
 		Summary: "the hybrid clock takes no notice of the stamps of other nodes",
 		Mirrors: "hybrid logical clocks without their rule for messages",
@@ -77,6 +91,13 @@ var store = []targets.Bug{
 		Command: command("store", "mode=ap", "set", "partition", "AP14"),
 	},
 	{
+		ID: "AP15", Target: "store",
+		Summary: "anti-entropy looks at which keys there are, and not at their versions",
+		Mirrors: "convergence class",
+		Fault:   "partition", Checker: "converge", Anomaly: "divergence",
+		Command: command("store", "mode=ap --set r=1 --set w=1", "register --opt keys=200 --opt active=10", "partition", "AP15"),
+	},
+	{
 		ID: "AP16", Target: "store",
 		Summary: "with strict quorums a read returns what it found on one owner, and leaves it to the background to bring it to others",
 		Mirrors: "Cassandra 4.0 with read_repair = NONE (quorum reads that are not monotonic)",
@@ -89,5 +110,12 @@ var store = []targets.Bug{
 		Mirrors: "Dynamo class (R+W <= N)",
 		Fault:   "partition", Checker: "sessions", Anomaly: "WriteCORead",
 		Command: command("store", "mode=ap --set quorum=strict", "register", "partition,kill", "AP17"),
+	},
+	{
+		ID: "AP18", Target: "store",
+		Summary: "a stand-in keeps ten hints for an owner, and acknowledges those that come after them without keeping them",
+		Mirrors: "Cassandra (no hints are kept for a node that is down for longer than max_hint_window)",
+		Fault:   "partition", Checker: "set-full", Anomaly: "lost",
+		Command: command("store", "mode=ap --set r=1 --set w=1", "set", "partition", "AP18"),
 	},
 }

@@ -18,7 +18,6 @@ const (
 	standInsCount                   // AP2: stand-ins count towards a strict quorum
 	volatileHints                   // AP3: hints are kept in memory
 	restampRepairs                  // AP5: read repair gives the old value a new version
-	oldestHint                      // AP6: of two hints for a key the first is kept
 	lastRange                       // AP9: anti-entropy leaves out the last range
 	unsynced                        // AP10: records count once they are written
 	hastyHandoff                    // AP11: hints are forgotten when they are sent
@@ -28,14 +27,15 @@ const (
 	namesOnly                       // AP15: anti-entropy looks at keys, and not at versions
 	noWriteBack                     // AP16: reads return what may be on one owner only
 	localReads                      // AP17: owners answer reads from their own replica
+	fewHints                        // AP18: of many hints for an owner the first ones are kept
 )
 
 // ids has the bugs in the order of their bits.
-var ids = []string{"AP1", "AP2", "AP3", "AP5", "AP6", "AP9", "AP10", "AP11", "AP12", "AP13", "AP14", "AP15", "AP16", "AP17"}
+var ids = []string{"AP1", "AP2", "AP3", "AP5", "AP9", "AP10", "AP11", "AP12", "AP13", "AP14", "AP15", "AP16", "AP17", "AP18"}
 
 const (
 	breaksStrict = standInsCount | noWriteBack | localReads
-	breaksHLC    = wallStamps | restampRepairs | oldestHint | restampHints | deafClock | breaksStrict
+	breaksHLC    = wallStamps | restampRepairs | restampHints | deafClock | breaksStrict
 )
 
 // has reports whether all bugs of other are in b.
@@ -49,6 +49,9 @@ func BugNamed(id string) (b Bugs, found bool) {
 	}
 	return 1 << at, true
 }
+
+// mostHints is how many hints for one owner are kept with the bug fewHints.
+const mostHints = 10
 
 // checkBugs says which bugs would break nothing, because what they break is not
 // promised.

@@ -21,7 +21,6 @@ type hints struct {
 	perShard []int
 	perOwner []int
 	bytes    int
-	first    bool // the bug oldestHint
 }
 
 func newHints(shards, nodes int) *hints {
@@ -37,7 +36,7 @@ func (h *hints) add(owner actor.NodeID, e entry, shard int) {
 		h.order = append(h.order, x)
 		h.perShard[shard]++
 		h.bytes += e.size()
-	} else if e.compare(&x.entry) > 0 && !h.first {
+	} else if e.compare(&x.entry) > 0 {
 		h.bytes += e.size() - x.size()
 		x.entry = e
 	}

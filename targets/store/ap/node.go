@@ -63,7 +63,6 @@ func newNode(env actor.Env, cfg Config) *node {
 	}
 	n.table = newTable(n.ring, 1<<uint(n.self))
 	n.hints = newHints(len(n.ring.walks), env.Nodes())
-	n.hints.first = cfg.Bugs.has(oldestHint)
 	n.clock = clock{self: n.self, wall: env.Wall, logical: cfg.Conflict == HLC, deaf: cfg.Bugs.has(deafClock), ask: n.askCeiling}
 	n.journal = journal.New(cfg.disk(env), journal.Config{
 		Name: "ap", File: logFile, Settled: n.settle, Failed: n.fail, Live: n.live, Snapshot: n.snapshot,
@@ -262,6 +261,7 @@ func (n *node) store(from actor.NodeID, m *storeMsg) {
 		e := &m.entries[i]
 		n.clock.hear(e.ver.at)
 		switch {
+		case m.hint != nobody && n.cfg.Bugs.has(fewHints) && n.hints.perOwner[m.hint] >= mostHints:
 		case m.hint != nobody && n.cfg.Bugs.has(volatileHints):
 			n.hints.add(m.hint, *e, n.ring.shardOf(e.key))
 		case m.hint != nobody:

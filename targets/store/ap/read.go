@@ -197,7 +197,7 @@ func (n *node) writeBack(r *read) {
 		return
 	}
 	behind := n.ring.owners[r.shard] &^ (r.got &^ r.stale) &^ r.given
-	n.repairOwners(behind, storeMsg{id: r.id, hint: nobody, entries: []entry{*r.best}})
+	n.repairOwners(behind, storeMsg{id: r.id, hint: nobody, entries: []entry{n.repairing(r)}})
 }
 
 // written notes that an owner has stored what the read returns.
@@ -229,12 +229,17 @@ func (n *node) finishRead(r *read) {
 	r.done = true
 	delete(n.reads, r.id)
 	if stale := r.stale &^ r.given & n.ring.owners[r.shard]; stale != 0 {
-		best := *r.best
-		if n.cfg.Bugs.has(restampRepairs) {
-			best.ver = n.clock.next()
-		}
-		n.repairOwners(stale, storeMsg{hint: nobody, entries: []entry{best}})
+		n.repairOwners(stale, storeMsg{hint: nobody, entries: []entry{n.repairing(r)}})
 	}
+}
+
+// repairing returns what a read spreads: what it found, as it is.
+func (n *node) repairing(r *read) entry {
+	e := *r.best
+	if n.cfg.Bugs.has(restampRepairs) {
+		e.ver = n.clock.next()
+	}
+	return e
 }
 
 func (n *node) repairOwners(stale nodeSet, m storeMsg) {
