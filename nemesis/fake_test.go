@@ -28,6 +28,7 @@ type fake struct {
 	shape   world.Packets
 	met     map[world.Link]uint64
 	disks   []world.Canaries
+	conduct []actor.Conduct
 	leader  int // -1 for none
 
 	calls  []string
@@ -44,6 +45,7 @@ func newFake(nodes int) *fake {
 		f.clocks = append(f.clocks, world.ClockReading{Reads: 10})
 		f.offsets = append(f.offsets, time.Duration(n)*time.Millisecond) // clocks are never quite right
 		f.disks = append(f.disks, world.Canaries{Synced: true})
+		f.conduct = append(f.conduct, actor.Conduct{Doing: actor.Honest})
 	}
 	return f
 }
@@ -162,6 +164,13 @@ func (f *fake) Status(n int) (actor.Status, error) {
 		s.Role = "leader"
 	}
 	return s, f.call("Status %d", n)
+}
+
+func (f *fake) Command(n int, order string) (actor.Conduct, error) {
+	if order != "" && !f.inert {
+		f.conduct[n] = actor.Conduct{Doing: order}
+	}
+	return f.conduct[n], f.call("Command %d %s", n, order)
 }
 
 func (f *fake) Disk(n int) (world.Canaries, error) { return f.disks[n], f.call("Disk %d", n) }

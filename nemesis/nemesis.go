@@ -93,8 +93,8 @@ type Scene struct {
 	world.Control
 	Params Params
 	Draw   *choice.Stream // the randomness of this window
-	// Taken tells which nodes are dead or stopped because of another window:
-	// faults that act on processes leave them alone.
+	// Taken tells which nodes are dead, stopped or Byzantine because of another
+	// window: faults that act on processes leave them alone.
 	Taken []bool
 	// Cut tells that another window cuts links just now.
 	Cut bool

@@ -157,12 +157,13 @@ func (r *Runner) lookBackEarly(ctl world.Control) {
 	}
 }
 
-// taken tells which nodes are dead or stopped by an open window.
+// taken tells which nodes are dead, stopped or Byzantine by an open window: one
+// that is Byzantine has to hear when that is over.
 func (r *Runner) taken(nodes int) []bool {
 	taken := make([]bool, nodes)
 	for _, l := range r.open {
 		switch l.use.Needs {
-		case world.Kill, world.Pause, world.Power:
+		case world.Kill, world.Pause, world.Power, world.Byzantine:
 			for _, n := range l.Nodes() {
 				taken[n] = true
 			}

@@ -71,6 +71,25 @@ type Status struct {
 	Digests map[string]string `json:"digests,omitempty"`
 }
 
+// Commanded is what a node implements that can be told to be Byzantine: to do on
+// purpose what no honest node does.
+type Commanded interface {
+	// Command gives the node an order: the name of something to do from now on,
+	// [Honest], or "", which is only a question. It returns what the node does
+	// after that, or an error if it knows no such order. A node that is started
+	// again is honest.
+	Command(order string) (Conduct, error)
+}
+
+// Honest is the order to do nothing wrong.
+const Honest = "honest"
+
+// Conduct is what a node does that can be told to be Byzantine.
+type Conduct struct {
+	Doing string `json:"doing"`
+	Done  int    `json:"done"` // how often it has done that
+}
+
 // Boot makes a node in the state in which its process starts: it knows nothing
 // but what it will read from its disk. It is called anew after each restart.
 type Boot func(env Env) Node

@@ -287,6 +287,11 @@ func (c *control) runtimeStatus(id int) (node.RuntimeStatus, error) {
 	return node.ParseStatus(answer)
 }
 
+// Command implements world.Control.
+func (c *control) Command(int, string) (actor.Conduct, error) {
+	return actor.Conduct{}, fmt.Errorf("%w: orders to nodes", ErrUnsupported)
+}
+
 // Disk implements world.Control.
 func (c *control) Disk(int) (world.Canaries, error) {
 	return world.Canaries{}, fmt.Errorf("%w: canaries of a loss of power", ErrUnsupported)

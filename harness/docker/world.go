@@ -97,6 +97,9 @@ func (w *World) Support(ctx context.Context, c world.Capability) error {
 	case world.Packet:
 		return fmt.Errorf("%w: packet: the kernels that it runs on may lack netem, and nothing else here delays or "+
 			"doubles packets yet; the sim world does (--world sim), and partition loses them here", ErrUnsupported)
+	case world.Byzantine:
+		return fmt.Errorf("%w: byzantine: there is no way yet to give an order to a process in a container; "+
+			"the sim world has one (--world sim)", ErrUnsupported)
 	default:
 		return fmt.Errorf("%w: %s; it can do partition, kill, pause and clock", ErrUnsupported, c)
 	}

@@ -38,7 +38,7 @@ func Builtin() *Registry {
 		Targets:   []targets.Target{store.New(), queue.New(), files.New(), ledger.New()},
 		Workloads: append([]workloads.Workload{workloads.Register(), workloads.Set(), workloads.Transfer(), workloads.Notary()}, workloads.Checks()...),
 		Faults: []nemesis.Fault{
-			nemesis.Partition(), nemesis.Kill(), nemesis.Pause(), nemesis.Clock(), nemesis.Packet(), nemesis.Power(),
+			nemesis.Partition(), nemesis.Kill(), nemesis.Pause(), nemesis.Clock(), nemesis.Packet(), nemesis.Power(), nemesis.Byzantine(),
 		},
 		Worlds: []world.World{sim.New(sim.Config{}), docker.New(docker.Config{})},
 	}

@@ -203,6 +203,22 @@ func (k control) Status(node int) (s actor.Status, err error) {
 	return s, err
 }
 
+// Command implements world.Control.
+func (k control) Command(node int, order string) (c actor.Conduct, err error) {
+	var refused error
+	err = k.question(node, func(p *process) {
+		p.n.mark(kCommand, order)
+		if who, ok := p.actor.(actor.Commanded); ok {
+			c, refused = who.Command(order)
+		} else {
+			refused = errObeys
+		}
+	})
+	return c, errors.Join(err, refused)
+}
+
+var errObeys = errors.New("sim: the nodes of this target cannot be told to be Byzantine: leave the fault out")
+
 // question has the process of a node answer a question, past all cuts.
 func (k control) question(node int, ask func(p *process)) error {
 	if node < 0 || node >= k.Nodes() {

@@ -28,13 +28,14 @@ const (
 	kCut
 	kSetClock
 	kShape
+	kCommand
 )
 
 var kindNames = [...]string{
 	kMessage: "message", kRequest: "request", kReply: "reply", kRefused: "refused", kReset: "reset",
 	kWake: "wake", kDisk: "disk", kTurn: "turn", kAsk: "ask", kAnswer: "answer", kProbe: "probe",
 	kBoot: "boot", kDied: "died", kKill: "kill", kPowerOff: "power-off", kPause: "pause", kResume: "resume",
-	kCut: "cut", kSetClock: "set-clock", kShape: "shape",
+	kCut: "cut", kSetClock: "set-clock", kShape: "shape", kCommand: "command",
 }
 
 // event is what is going to happen. Messages travel by reference.

@@ -32,7 +32,7 @@ func (w *World) Doc() string {
 // Support implements world.World.
 func (w *World) Support(_ context.Context, c world.Capability) error {
 	switch c {
-	case world.Partition, world.Kill, world.Pause, world.Clock, world.Power, world.Packet:
+	case world.Partition, world.Kill, world.Pause, world.Clock, world.Power, world.Packet, world.Byzantine:
 		return nil
 	default:
 		return fmt.Errorf("world sim has no fault %q: leave it out or choose another --world", c)

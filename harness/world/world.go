@@ -34,6 +34,7 @@ const (
 	Clock     Capability = "clock"     // move one node's wall clock
 	Power     Capability = "power"     // lose what was not synced
 	Packet    Capability = "packet"    // delay, lose, double and reorder packets
+	Byzantine Capability = "byzantine" // tell nodes to do wrong on purpose
 )
 
 // World is a place in which clusters can be started.
@@ -226,6 +227,10 @@ type Control interface {
 	// Status asks a node how it sees itself, past all cuts. It fails if the
 	// node is dead or does not answer in time.
 	Status(node int) (actor.Status, error)
+
+	// Command gives a node an order, past all cuts, as actor.Commanded has it. It
+	// fails if the nodes of the target take none, or this one does not know it.
+	Command(node int, order string) (actor.Conduct, error)
 
 	// Disk says what became of canaries, small files of the harness's own that
 	// were written to the node's disk with and without a sync just before the
