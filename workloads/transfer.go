@@ -15,7 +15,7 @@ import (
 )
 
 // transferKinds are the operations on a ledger and how often they are done.
-var transferKinds = []weighted{{"transfer", 35}, {"status", 35}, {"observe", 18}, {"balances", 12}}
+var transferKinds = []weighted{{"transfer", 20}, {"status", 45}, {"observe", 20}, {"balances", 15}}
 
 // transfers generates transfers between accounts that have money from the
 // beginning, questions about them, and observations of the chain. Each transfer
@@ -73,7 +73,7 @@ func (g *transfers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 
 // recentTransfers is how far back one asks what became of a transfer: to the time
 // when the oldest of them are final, mostly.
-const recentTransfers = 400
+const recentTransfers = 250
 
 // transfer makes up a transfer.
 func (g *transfers) transfer(draw *choice.Stream, id int64) history.Value {

@@ -32,11 +32,8 @@ func (n *node) sound(b *coin.Block, name coin.Hash, parent *block) error {
 	}
 	for i := range b.Txs {
 		t := &b.Txs[i]
-		if t.From == "" || t.Sane() != nil {
+		if t.From == "" || t.Sane() != nil || !n.cfg.has(NoSignatures) && !n.signed(t, t.Hash()) {
 			return errSign
-		}
-		if waits := n.pool.waiting[t.Hash()]; waits == nil && !t.Signed(n.signer(t.From)) && !n.cfg.has(NoSignatures) {
-			return errSign // what waits in the pool was looked at when it came
 		}
 	}
 	return nil

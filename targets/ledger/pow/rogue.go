@@ -1,8 +1,12 @@
 package pow
 
 import (
-	"strconv"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
 )
 
@@ -12,7 +16,7 @@ type deed string
 // The deeds. Those that keep blocks back show others a valid chain, later; those
 // that spoil blocks show them one that is not.
 const (
-	honest   deed = "honest"
+	honest   deed = actor.Honest
 	withhold deed = "withhold"     // mine in private, and show the chain when it has got ahead
 	respend  deed = "double-spend" // the same, with a transfer to itself in place of one that waits
 	inflate  deed = "inflate"      // mine blocks that pay too much
@@ -46,23 +50,27 @@ func (r *rogue) keeps() bool { return r.deed == withhold || r.deed == respend }
 
 func (r *rogue) spoils() bool { return r.deed != honest && !r.keeps() }
 
-// Command implements actor.Commanded: it tells the node to be Byzantine, or
-// honest again, or nothing, which is a question. The answer is what the node does
-// now, and how often it has done what it was told last.
-func (n *node) Command(body []byte) []byte {
-	to := deed(body)
-	if to != "" {
+// Command implements actor.Commanded.
+func (n *node) Command(order string) (actor.Conduct, error) {
+	to := deed(order)
+	switch {
+	case order == "":
+	case to != honest && !slices.Contains(Deeds(), order):
+		return actor.Conduct{}, fmt.Errorf("pow: there is no deed %q: a node can %s", order, strings.Join(Deeds(), ", "))
+	case !n.ready:
+		return actor.Conduct{}, errors.New("pow: the node has not read its journal yet")
+	default:
 		n.publish()
 		n.rogue = rogue{deed: to, base: n.tip, others: n.tip, hidden: map[*block]bool{}}
 		n.miner.draft = nil
-		if to == honest && n.ready {
+		if to == honest {
 			before := n.tip
 			n.choose()
 			n.changed(before, n.env.Self())
 		}
 		n.end()
 	}
-	return strconv.AppendInt(append([]byte(n.rogue.deed), ' '), int64(n.rogue.done), 10)
+	return actor.Conduct{Doing: string(n.rogue.deed), Done: n.rogue.done}, nil
 }
 
 // keepsPrivate reports whether the node stays with its private chain although x
@@ -87,7 +95,6 @@ func (n *node) keepsPrivate(x *block) bool {
 func (n *node) spring() {
 	if r := &n.rogue; n.tip.total > r.others.total && r.others.Height >= r.base.Height+lead {
 		n.publish()
-		r.done++
 		r.base, r.others, r.theft = n.tip, n.tip, nil
 	}
 }
@@ -95,6 +102,7 @@ func (n *node) spring() {
 // hide keeps a block of the node's own back.
 func (n *node) hide(b *block) {
 	n.rogue.hidden[b] = true
+	n.rogue.done++
 	n.spring()
 }
 

@@ -43,7 +43,7 @@ func (n *node) unfit(t *coin.Transfer) string {
 	use := spend{t.From, t.Nonce}
 	_, used := n.books.used[use]
 	switch {
-	case t.From == "" || t.From == t.To && t.From != coin.Notary || t.Sane() != nil || !t.Signed(n.signer(t.From)):
+	case t.From == "" || t.From == t.To && t.From != coin.Notary || !n.signed(t, t.Hash()):
 		return "not a transfer of that account"
 	case n.knows(t.ID) || n.flying[t.Hash()]:
 		return "made before"

@@ -10,7 +10,7 @@ import (
 // which may be nil, is told when that is so.
 func (n *node) takeTransfer(t *coin.Transfer, done func()) {
 	name := t.Hash()
-	if n.pool.waiting[name] != nil || n.flying[name] || n.knows(t.ID) || t.Until <= n.final().Height || t.Sane() != nil || !t.Signed(n.signer(t.From)) {
+	if n.pool.waiting[name] != nil || n.flying[name] || n.knows(t.ID) || t.Until <= n.final().Height || !n.signed(t, name) {
 		return
 	}
 	rec := t.AppendTo([]byte{recTransfer})
