@@ -10,8 +10,9 @@ import (
 
 // appends confirms that files that grow keep or break the rules of streams: what
 // readers see is a beginning of what was appended, and what was durable stays.
-// The parameter durable says that an append is durable when it is ok. Evidence is
-// needed for invalid only; see roles.go.
+// The parameter durable says that an append is durable when it is ok, eventual
+// that what comes before the final phase has only to show what was appended.
+// Evidence is needed for invalid only; see roles.go.
 func appends(c *claim.Claim) error {
 	t := &streams{durable: c.Parameters["durable"] == "true", files: map[string]*streamFile{}}
 	judged := 0
@@ -22,6 +23,9 @@ func appends(c *claim.Claim) error {
 		case o.Invoke.F == "append":
 			f.appends[idOf(o.Invoke.Value)] = o
 			f.order = append(f.order, o)
+		case behind(c, o):
+			f.behind = append(f.behind, o)
+			judged++
 		case o.Invoke.F == "sync" && o.Happened():
 			f.syncs = append(f.syncs, o)
 		case o.Invoke.F == "read" && o.Happened():
@@ -46,6 +50,7 @@ type streamFile struct {
 	order   []*claim.Op          // appends in the order of invocation
 	syncs   []*claim.Op
 	reads   []*claim.Op
+	behind  []*claim.Op
 }
 
 func (t *streams) file(o *claim.Op) *streamFile {
@@ -125,6 +130,9 @@ func beginning(short, long []string) bool {
 // which has the appends in their order and lacks none, and each is long enough.
 func (t *streams) hold() error {
 	for _, f := range t.files {
+		if err := f.origin(); err != nil {
+			return err
+		}
 		if len(f.reads) == 0 {
 			continue
 		}
@@ -133,20 +141,11 @@ func (t *streams) hold() error {
 		}))
 		at := make(map[string]int)
 		for i, id := range longest {
-			if _, twice := at[id]; twice {
-				return fmt.Errorf("record %s is twice in a read", plainID(id))
-			}
 			at[id] = i
 		}
 		for _, r := range f.reads {
-			ids := records(r)
-			if !beginning(ids, longest) {
+			if !beginning(records(r), longest) {
 				return fmt.Errorf("the read at %d is no beginning of the longest", r.Inv)
-			}
-			for _, id := range ids {
-				if a := f.appends[id]; a == nil || a.Failed() || r.Before(a) {
-					return fmt.Errorf("the read at %d has %s, which nobody can have appended", r.Inv, plainID(id))
-				}
 			}
 		}
 		if err := f.appended(longest, at); err != nil {
@@ -154,6 +153,26 @@ func (t *streams) hold() error {
 		}
 		if err := f.longEnough(at, t.durable); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// origin confirms that every record that was read was appended, and is once in a read.
+func (f *streamFile) origin() error {
+	for _, r := range slices.Concat(f.reads, f.behind) {
+		if r.Invoke.F != "read" {
+			continue
+		}
+		seen := make(map[string]bool)
+		for _, id := range records(r) {
+			if a := f.appends[id]; a == nil || a.Failed() || r.Before(a) {
+				return fmt.Errorf("the read at %d has %s, which nobody can have appended", r.Inv, plainID(id))
+			}
+			if seen[id] {
+				return fmt.Errorf("record %s is twice in a read", plainID(id))
+			}
+			seen[id] = true
 		}
 	}
 	return nil

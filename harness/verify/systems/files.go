@@ -10,13 +10,18 @@ import (
 
 // files confirms that the contents and names of files keep or break the rules of
 // a file system whose closes, creates, renames and deletes each happen at one
-// moment. Evidence is needed for invalid only; see roles.go.
+// moment. The parameter eventual says that reads and lists may be behind until the
+// final phase, and only have to show what was written. Evidence is needed for
+// invalid only; see roles.go.
 func files(c *claim.Claim) error {
 	t := &tree{names: map[string]*treeName{}, tags: map[string]*treeTag{}, empty: map[string]*treeTag{}}
 	judged := 0
 	for i := range c.Ops {
 		o := &c.Ops[i]
-		if o.Happened() && t.read(o) {
+		if behind(c, o) {
+			t.behind = append(t.behind, o)
+			judged++
+		} else if o.Happened() && t.read(o) {
 			judged++
 		}
 	}
@@ -32,8 +37,16 @@ func files(c *claim.Claim) error {
 	return byRoles(c, t.rules(), t.hold)
 }
 
+// behind reports whether an operation may show less than there is: for a file
+// system that promises no more than to be right in the end.
+func behind(c *claim.Claim, o *claim.Op) bool {
+	f := o.Invoke.F
+	return c.Verdict == claim.Valid && c.Parameters["eventual"] == "true" && !o.Invoke.Final && o.Happened() && (f == "read" || f == "list" || f == "sync")
+}
+
 // tree is a file system.
 type tree struct {
+	behind []*claim.Op
 	names map[string]*treeName
 	order []string
 	lists []*claim.Op
