@@ -207,7 +207,8 @@ func (g *Group) deliver(ms []*raftpb.Message) {
 
 // send sends a message of Raft, unless all it has to say is a new commit index.
 // The next entry or heartbeat says that as well, and nobody waits for it:
-// followers do not answer reads. An append that repeats an index is a probe,
+// followers do not answer reads. Where no entries went out of late it is how a
+// node is asked that does not answer, whether it has lost them. An append that repeats an index is a probe,
 // which waits a little before it is repeated.
 func (g *Group) send(m *raftpb.Message) {
 	to := int(m.GetTo()) - 1
@@ -218,7 +219,7 @@ func (g *Group) send(m *raftpb.Message) {
 		if g.probed[to].again(m, g.env.Mono()) {
 			return
 		}
-		if m.GetCommit() > g.told[to] && len(m.GetEntries()) == 0 {
+		if m.GetCommit() > g.told[to] && len(m.GetEntries()) == 0 && g.env.Mono()-g.probed[to].at < tickEvery {
 			g.told[to] = m.GetCommit()
 			return
 		}
