@@ -132,7 +132,7 @@ func (g *Group) save(m *raftpb.Message) {
 // install takes over a snapshot that the leader sent.
 func (g *Group) install(s *raftpb.Snapshot) {
 	f := &snapshotFile{index: s.GetMetadata().GetIndex(), term: s.GetMetadata().GetTerm(), data: s.GetData()}
-	if err := g.state.restore(f.data); err != nil {
+	if err := g.state.restore(f.index, f.data); err != nil {
 		panic(fmt.Sprintf("%s: the leader's snapshot cannot be read: %v", g.cfg.Name, err))
 	}
 	g.env.Logf("%s: took over the leader's snapshot up to entry %d", g.cfg.Name, f.index)
@@ -147,9 +147,13 @@ func (g *Group) snapshot() {
 	if g.state.applied < last+g.cfg.SnapshotEvery || g.disk.snap != nil || g.disk.busy {
 		return
 	}
-	term, err := g.log.Term(g.state.applied)
+	index := g.state.applied
+	if g.cfg.EarlySnapshots {
+		index = min(index+1, g.log.last())
+	}
+	term, err := g.log.Term(index)
 	g.must(err)
-	g.disk.snap = &snapshotFile{index: g.state.applied, term: term, data: g.state.encode()}
+	g.disk.snap = &snapshotFile{index: index, term: term, data: g.state.encode()}
 }
 
 // saved takes note that a snapshot is durable, and drops the log that it

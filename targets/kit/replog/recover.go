@@ -75,7 +75,7 @@ func (g *Group) load(snap, wal []byte) {
 func (g *Group) loadSnapshot(content []byte) {
 	f, err := parseSnapshot(content)
 	if err == nil {
-		err = g.state.restore(f.data)
+		err = g.state.restore(f.index, f.data)
 	}
 	if err != nil {
 		g.corrupt(snapFile, err)

@@ -94,18 +94,42 @@ type Config struct {
 	// Lazy: entries, terms and votes are acknowledged when they were written,
 	// and synced about once a second.
 	Lazy bool
+	// Lease: a quorum's word that the node leads is good for as long as others
+	// keep to it, by the given clock.
+	Lease Lease
+	// Forgetful: nobody remembers which commands were applied.
+	Forgetful bool
+	// BareSnapshots: snapshots do not say which commands were applied.
+	BareSnapshots bool
+	// EarlySnapshots: a snapshot is labelled with the entry after the last one
+	// that was applied to what is in it, if there is such an entry.
+	EarlySnapshots bool
+	// Definite: a command that nobody has answered is said to have failed.
+	Definite bool
 }
 
+// Lease is a clock by which a leader may measure how long it leads.
+type Lease uint8
+
+// The clocks: none, so that each read asks a quorum; the one on the wall, which
+// may be moved; and one that stands still, so that a lease lasts as long as the
+// node takes itself for the leader.
 const (
-	tickEvery     = int64(100 * time.Millisecond)  // between two ticks, and so heartbeats, of a leader
-	electionTicks = 5                              // ticks without a quorum after which a leader steps down
-	electionBase  = electionTicks * tickEvery      // silence after which a follower forgets its leader; it campaigns up to as long after that
-	leaderWait    = int64(300 * time.Millisecond)  // how long a request waits for a leader to be known
-	requestLimit  = int64(1000 * time.Millisecond) // how long a request that was handed over waits for its answer
-	resendEvery   = int64(250 * time.Millisecond)  // between two attempts to hand a request to the same leader
-	probeEvery    = int64(10 * time.Millisecond)   // between two attempts to send the same entries to the same node
-	snapshotWait  = int64(500 * time.Millisecond)  // after which a snapshot without an answer counts as lost
-	lazySync      = int64(time.Second)             // between two syncs if they are lazy, give or take a half
+	NoLease Lease = iota
+	WallLease
+	EndlessLease
+)
+
+const (
+	tickEvery     = int64(100 * time.Millisecond) // between two ticks, and so heartbeats, of a leader
+	electionTicks = 5                             // ticks without a quorum after which a leader steps down
+	electionBase  = electionTicks * tickEvery     // silence after which a follower forgets its leader; it campaigns up to as long after that
+	leaderWait    = int64(300 * time.Millisecond) // how long a request waits for a leader to be known
+	requestLimit  = int64(800 * time.Millisecond) // how long a request that was handed over waits for its answer
+	resendEvery   = int64(250 * time.Millisecond) // between two attempts to hand a request to the same leader
+	probeEvery    = int64(10 * time.Millisecond)  // between two attempts to send the same entries to the same node
+	snapshotWait  = int64(500 * time.Millisecond) // after which a snapshot without an answer counts as lost
+	lazySync      = int64(time.Second)            // between two syncs if they are lazy, give or take a half
 	never         = int64(math.MaxInt64)
 )
 
@@ -168,14 +192,17 @@ func New(env actor.Env, cfg Config, m Machine) *Group {
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 1000
 	}
-	if cfg.Sessions == 0 {
+	switch {
+	case cfg.Forgetful:
+		cfg.Sessions = 0
+	case cfg.Sessions == 0:
 		cfg.Sessions = 4096
 	}
 	g := &Group{
 		env:   env,
 		cfg:   cfg,
 		id:    uint64(env.Self()) + 1,
-		state: newState(m, cfg.Sessions),
+		state: newState(m, cfg),
 		disk:  newStorage(env.Disk(), cfg.Name, cfg.Lazy),
 		inbox: newInbox(env),
 		rand:  env.Choices("election"),
@@ -229,7 +256,7 @@ func (g *Group) Leading() bool { return g.role == raft.StateLeader }
 func (g *Group) Term() uint64 { return g.term }
 
 // Status says how the node sees the group. The digest of the machine is called
-// "all".
+// "all"; that of who was answered what is called "sessions".
 func (g *Group) Status() actor.Status {
 	if g.rn == nil {
 		return actor.Status{Role: "recovering"}
@@ -239,7 +266,7 @@ func (g *Group) Status() actor.Status {
 		Role:    roleName(g.role),
 		Term:    g.term,
 		Applied: g.state.applied,
-		Digests: map[string]string{"all": g.state.machine.Digest()},
+		Digests: map[string]string{"all": g.state.machine.Digest(), "sessions": g.state.sessions.digestText()},
 	}
 }
 

@@ -158,7 +158,7 @@ func (g *Group) expire(now int64) {
 	g.due.requests = never
 	for _, p := range slices.Clone(g.inbox.open) {
 		if now >= p.expiry() {
-			g.close(p.tag, outcome{code: p.lost()})
+			g.close(p.tag, outcome{code: p.lost(g.cfg.Definite)})
 			continue
 		}
 		if now >= p.again {
@@ -169,8 +169,8 @@ func (g *Group) expire(now int64) {
 }
 
 // lost says how a request ended that nobody has answered.
-func (p *pending) lost() request.Code {
-	if p.sent && !p.req.ReadOnly {
+func (p *pending) lost(definite bool) request.Code {
+	if p.sent && !p.req.ReadOnly && !definite {
 		return request.Unknown
 	}
 	return request.Unavailable
@@ -227,6 +227,8 @@ type leadWork struct {
 	reads  []read          // not yet begun
 	asked  []read          // a quorum is being asked whether this node still leads
 	round  uint64          // of the last time that it was asked; never used twice
+	since  int64           // when that was, by the clock of the lease
+	until  int64           // when the lease ends
 	ready  []read          // confirmed: to be answered once index is applied
 	index  uint64          // up to which ready has to wait
 }
@@ -286,12 +288,28 @@ func (g *Group) reply(w waiter, o outcome) {
 // quorum's answer may be older than they are.
 func (g *Group) askReads() {
 	l := &g.led
-	if !g.Leading() || len(l.reads) == 0 || len(l.asked) > 0 {
+	if !g.Leading() || len(l.reads) == 0 {
+		return
+	}
+	if g.cfg.Lease != NoLease && g.leaseClock() < l.until {
+		l.ready, l.reads = append(l.ready, l.reads...), nil
+		return
+	}
+	if len(l.asked) > 0 {
 		return
 	}
 	l.asked, l.reads = l.reads, nil
 	l.round++
+	l.since = g.leaseClock()
 	g.tell().ReadIndex(binary.LittleEndian.AppendUint64(nil, l.round))
+}
+
+// leaseClock reads the clock by which leases are measured.
+func (g *Group) leaseClock() int64 {
+	if g.cfg.Lease == WallLease {
+		return g.env.Wall()
+	}
+	return 0
 }
 
 // confirm takes the quorum's answer for the reads under way.
@@ -300,6 +318,7 @@ func (l *leadWork) confirm(states []raft.ReadState) {
 		if len(l.asked) > 0 && binary.LittleEndian.Uint64(s.RequestCtx) == l.round {
 			l.ready, l.asked = append(l.ready, l.asked...), nil
 			l.index = max(l.index, s.Index)
+			l.until = l.since + electionBase
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 )
@@ -15,10 +17,11 @@ type state struct {
 	machine  Machine
 	sessions sessions
 	applied  uint64 // index of the last entry that was applied
+	bare     bool   // see Config.BareSnapshots
 }
 
-func newState(m Machine, limit int) *state {
-	return &state{machine: m, sessions: newSessions(limit)}
+func newState(m Machine, cfg Config) *state {
+	return &state{machine: m, sessions: newSessions(cfg.Sessions), bare: cfg.BareSnapshots}
 }
 
 // name is what a request is known by.
@@ -45,17 +48,22 @@ func (s *state) apply(index uint64, r request.Request) (outcome, bool) {
 	return outcome{request.OK, answer}, true
 }
 
-// encode writes the whole state, the same bytes on every replica.
+// encode writes all but the index, the same bytes on every replica.
 func (s *state) encode() []byte {
-	machine := s.machine.Encode()
-	b := binary.AppendUvarint(make([]byte, 0, len(machine)+32*len(s.sessions.byClient)+20), s.applied)
-	return append(s.sessions.appendTo(b), machine...)
+	machine, sessions := s.machine.Encode(), &s.sessions
+	if s.bare {
+		sessions = &bareSessions
+	}
+	b := make([]byte, 0, len(machine)+32*len(sessions.byClient)+10)
+	return append(sessions.appendTo(b), machine...)
 }
 
-// restore replaces the state by one that encode wrote.
-func (s *state) restore(b []byte) error {
+var bareSessions = newSessions(0)
+
+// restore replaces the state by the one that encode wrote at an index.
+func (s *state) restore(index uint64, b []byte) error {
 	d := wire.NewDecoder(b)
-	applied, sessions := d.Uvarint(), newSessions(s.sessions.limit)
+	sessions := newSessions(s.sessions.limit)
 	sessions.decode(d)
 	if err := d.Err(); err != nil {
 		return err
@@ -63,7 +71,7 @@ func (s *state) restore(b []byte) error {
 	if err := s.machine.Restore(d.Rest()); err != nil {
 		return err
 	}
-	s.applied, s.sessions = applied, sessions
+	s.applied, s.sessions = index, sessions
 	return nil
 }
 
@@ -85,6 +93,8 @@ type sessions struct {
 	limit          int
 	byClient       map[uint64]*session
 	oldest, newest *session
+	digest         uint64 // sum of the hashes of all
+	scratch        []byte
 }
 
 type session struct {
@@ -129,6 +139,7 @@ func (s *sessions) record(who name, answer []byte) {
 }
 
 func (s *sessions) link(e *session) {
+	s.digest += s.hash(e)
 	e.prev, e.next = s.newest, nil
 	if s.newest != nil {
 		s.newest.next = e
@@ -139,6 +150,7 @@ func (s *sessions) link(e *session) {
 }
 
 func (s *sessions) unlink(e *session) {
+	s.digest -= s.hash(e)
 	if e.prev != nil {
 		e.prev.next = e.next
 	} else {
@@ -151,11 +163,23 @@ func (s *sessions) unlink(e *session) {
 	}
 }
 
+func (s *sessions) hash(e *session) uint64 {
+	s.scratch = e.appendTo(s.scratch[:0])
+	return xxhash.Sum64(s.scratch)
+}
+
+func (s *sessions) digestText() string { return fmt.Sprintf("%016x", s.digest) }
+
+func (e *session) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, e.who.client)
+	b = binary.AppendUvarint(b, e.who.seq)
+	return wire.AppendBytes(b, e.answer)
+}
+
 func (s *sessions) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s.byClient)))
 	for e := s.oldest; e != nil; e = e.next {
-		b = wire.AppendUvarints(b, e.who.client, e.who.seq)
-		b = wire.AppendBytes(b, e.answer)
+		b = e.appendTo(b)
 	}
 	return b
 }

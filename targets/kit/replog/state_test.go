@@ -90,7 +90,7 @@ func TestReplicasAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		sessions := rapid.IntRange(1, 4).Draw(t, "sessions")
-		a, b := newState(newKeys(), sessions), newState(newKeys(), sessions)
+		a, b := newState(newKeys(), Config{Sessions: sessions}), newState(newKeys(), Config{Sessions: sessions})
 		model := map[string]string{}
 		last := map[uint64]kv.Request{}
 		for index := range rapid.Uint64Range(1, 60).Draw(t, "requests") {
@@ -127,8 +127,8 @@ func TestReplicasAgree(t *testing.T) {
 				}
 			}
 			if rapid.IntRange(0, 4).Draw(t, "restart") == 0 {
-				c := newState(newKeys(), sessions)
-				if err := c.restore(b.encode()); err != nil {
+				c := newState(newKeys(), Config{Sessions: sessions})
+				if err := c.restore(b.applied, b.encode()); err != nil {
 					t.Fatal(err)
 				}
 				b = c
@@ -163,7 +163,7 @@ func applyToModel(model map[string]string, req kv.Request, got kv.Response) bool
 // that is older than the last one of its client is not executed.
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
-	m := newState(newKeys(), 2)
+	m := newState(newKeys(), Config{Sessions: 2})
 	held := func() string { return m.machine.(*keys).data["k"] }
 	m.apply(1, put(1, 5, "k", "one"))
 	m.apply(2, put(2, 1, "k", "two"))
