@@ -235,9 +235,9 @@ func (j *judge) fenced() {
 			for _, g := range t.grants {
 				h.member, h.memberTxn = g.term, int32(i)
 			}
-			if t.epoch != nil {
-				h.producer, h.producerTxn = *t.epoch, int32(i)
-			}
+		}
+		if t.epoch != nil && t.Type() != history.Fail {
+			h.producer, h.producerTxn = *t.epoch, int32(i) // it sends under that, whatever comes of it
 		}
 		holds[t.Invoke.Process] = h
 		if n, late := producers.newer(h.producer, t.Invoke.Index); late && t.commit && len(t.sends) > 0 {

@@ -200,7 +200,7 @@ func (l *logs) fenced() {
 		if n := len(t.grants); n > 0 && t.Happened() {
 			member[p] = &t.grants[n-1].logTerm
 		}
-		if t.epoch != nil && t.Happened() {
+		if t.epoch != nil && !t.Failed() {
 			producer[p] = t.epoch
 		}
 		if t.effect && len(t.sends) > 0 && late(t, 1, producer[p]) {
