@@ -35,6 +35,9 @@ type Refuted struct {
 	Until *int   `json:"until"` // the index of a completion after which nothing matters
 	Ops   []int  `json:"ops,omitempty"`
 	Blind []int  `json:"blind,omitempty"` // those of Ops that are taken for writes, although they are compare-and-sets
+	// Time is the real time that it takes: pairs of operations of which the first
+	// ended before the second began. Nil is all of it.
+	Time *[][2]int `json:"time,omitempty"`
 }
 
 // Parameters returns the model as certificates name it, or an error if it has
@@ -216,27 +219,50 @@ func (p *problem) porcupineOrder(b *budget) ([]int32, error) {
 	return order, nil
 }
 
-// refuted returns the evidence that a part has no order.
+// refuted returns the evidence that a part has no order: few operations, if that
+// can be, with the real time among them that it takes.
 func (a again) refuted(p *problem, result found, b *budget) (any, error) {
 	until := int(p.last())
-	if result.search != nil {
-		until = p.until(result, b)
+	if result.search == nil {
+		return Refuted{Proof: "search", Rule: "prefix", Until: &until}, p.repeatable(until, b)
 	}
-	proof := Refuted{Proof: "search", Rule: "prefix", Until: &until}
-	if result.search == nil || result.search.steps < small {
-		return proof, p.repeatable(until, b)
-	}
-	if a.opts.Model.isRegister(a.calls) && len(p.ops) <= manyOps {
+	until = p.until(result, b)
+	proof := Refuted{Proof: "search", Rule: "closed", Until: &until}
+	rest, ok := p, false
+	if !a.opts.Model.isRegister(a.calls) {
+		proof.Ops, rest, ok = p.closed(a.opts.Model, until, b)
+	} else if len(p.ops) <= manyOps {
 		r, err := a.opts.Model.decode(a.calls)
-		proof.Rule = "closed"
-		proof.Ops, proof.Blind = r.closed(result, b)
-		return proof, err
+		if err != nil {
+			return nil, err
+		}
+		proof.Ops, proof.Blind, rest = r.closed(result, b)
+		ok = true
 	}
-	if ops, ok := p.closed(a.opts.Model, until, b); ok {
-		proof.Rule, proof.Ops = "closed", ops
+	if k, small := tie(rest, rest, b); ok && small && !k.possible(k.before, 0) {
+		proof.Time = k.time()
 		return proof, nil
 	}
+	if ok && result.search.steps >= small {
+		return proof, nil
+	}
+	proof = Refuted{Proof: "search", Rule: "prefix", Until: &until}
+	if k, small := tie(p.ended(int32(until)), p, b); small && !k.possible(k.before, 0) {
+		proof.Time = k.time()
+	}
 	return proof, p.repeatable(until, b)
+}
+
+// time returns the pairs of the real time that it takes.
+func (k *knot) time() *[][2]int {
+	list := make([][2]int, 0, len(k.ops))
+	for _, p := range pairs(k.needed()) {
+		list = append(list, [2]int{k.index(int32(p[0])), k.index(int32(p[1]))})
+	}
+	if k.spent() {
+		return nil
+	}
+	return &list
 }
 
 // verifiable is how many steps a search may take that somebody else is to repeat
@@ -275,13 +301,14 @@ func (p *problem) hindsight(until int32) bool {
 
 // closed returns the operations on the values that a small violation needs, if
 // the model is one whose values others can be left out of. They are all
-// operations on these values, and with them those on none in particular.
-func (p *problem) closed(m Model, until int, b *budget) ([]int, bool) {
+// operations on these values, and with them those on none in particular. It also
+// returns what is left of the problem with these alone.
+func (p *problem) closed(m Model, until int, b *budget) ([]int, *problem, bool) {
 	r, reduces := p.object.(reducible)
 	v, ok := p.object.(valued)
 	whole, err := decoded(m, p.calls)
 	if !ok || !reduces || err != nil {
-		return nil, false
+		return nil, p, false
 	}
 	e := &effort{b, patience}
 	core := p.ended(int32(until)).dropPure(e).dropValues(r, e)
@@ -295,20 +322,30 @@ func (p *problem) closed(m Model, until int, b *budget) ([]int, bool) {
 		}
 	}
 	var ops []int
+	rest, out := whole.with(nil), make([]bool, r.size())
 	for i := range whole.ops {
 		x := &whole.ops[i]
 		n, ok := v.value(x)
 		if ok && kept[n] || !ok && (there[x.call] || !p.pure(x)) {
 			ops = append(ops, whole.index(int32(i)))
+			rest.ops = append(rest.ops, *x)
+		} else if ok && !p.pure(x) {
+			out[n] = true
 		}
 	}
-	return ops, true
+	for n, leave := range out {
+		if leave {
+			rest = rest.with(rest.object.(reducible).without(rest.ops, int64(n)))
+		}
+	}
+	return ops, rest, true
 }
 
 // closed returns what a small violation needs: of each value that was found, all
 // that may have written it, with those that are taken for writes. What had been
-// overwritten needs a write that came in between.
-func (r *register) closed(result found, b *budget) (ops, blind []int) {
+// overwritten needs a write that came in between. It also returns the problem with
+// these alone.
+func (r *register) closed(result found, b *budget) (ops, blind []int, rest *problem) {
 	core := reduce(r, dropUnobserved(r.ops, r.values.Len()), result, b)
 	from := make(map[int32]int32) // by call, what it found; none if that does not matter
 	found := make(map[int32]bool)
@@ -327,6 +364,7 @@ func (r *register) closed(result found, b *budget) (ops, blind []int) {
 			listed[r.ops[i].call] = true
 		}
 	}
+	var left []op
 	for _, o := range r.ops {
 		if !listed[o.call] {
 			continue
@@ -334,9 +372,11 @@ func (r *register) closed(result found, b *budget) (ops, blind []int) {
 		ops = append(ops, r.calls[o.call].Invoke.Index)
 		if v, ok := from[o.call]; o.isCAS() && (!ok || v == none) {
 			blind = append(blind, r.calls[o.call].Invoke.Index)
+			o.from = none
 		}
+		left = append(left, o)
 	}
-	return ops, blind
+	return ops, blind, r.problem(left).prefix(result.search.until())
 }
 
 // small is how many steps a search may take so that it is not worth while to

@@ -2,7 +2,9 @@ package linear
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
@@ -138,5 +140,49 @@ func TestInitial(t *testing.T) {
 		if _, err := verify.Claim(h, raw); err != nil {
 			t.Fatalf("%v\n%s\n%s", err, raw, show(h))
 		}
+	}
+}
+
+// TestTime sees certificates refused whose real time was tampered with: all of it is
+// needed, and a pair must not be turned round.
+func TestTime(t *testing.T) {
+	t.Parallel()
+	for i, o := range things() {
+		t.Run(fmt.Sprint(o.model.Name, i), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(23, uint64(i)))
+			refused := 0
+			for n := range rounds() / 5 {
+				h := o.history(rng, 3+n%4, 3, .7, n%2 == 0)
+				r := New(Options{Model: o.model, Engine: Frontier, Workers: 1}).Check(t.Context(), h)
+				claim, err := r.Claim()
+				if err != nil {
+					continue
+				}
+				proof, ok := claim.Evidence.(Refuted)
+				if !ok || proof.Time == nil {
+					continue
+				}
+				all := *proof.Time
+				for p := range all {
+					turned := slices.Clone(all)
+					turned[p] = [2]int{all[p][1], all[p][0]}
+					for _, bad := range [][][2]int{slices.Delete(slices.Clone(all), p, p+1), turned} {
+						proof.Time, claim.Evidence = &bad, &proof
+						raw, err := json.Marshal(claim)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if _, err := verify.Claim(h, raw); err == nil {
+							t.Fatalf("%s was confirmed\n%s", raw, show(h))
+						}
+						refused++
+					}
+				}
+			}
+			if refused == 0 && o.lie != nil { // locks take no real time, but counts
+				t.Error("none was tampered with")
+			}
+		})
 	}
 }
