@@ -19,7 +19,9 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/client"
@@ -110,12 +112,10 @@ func cpConfig(s targets.Settings, bugs []string) (cp.Config, error) {
 	}
 	cfg := cp.Config{SnapshotEvery: uint64(every), Sessions: sessions, Bugs: map[cp.Bug]bool{}}
 	for _, id := range bugs {
-		switch b := cp.Bug(id); b {
-		case cp.CP1, cp.CP4:
-			cfg.Bugs[b] = true
-		default:
+		if !slices.Contains(cp.Bugs(), cp.Bug(id)) {
 			return cfg, noSuchBug(id, "cp")
 		}
+		cfg.Bugs[cp.Bug(id)] = true
 	}
 	return cfg, nil
 }
@@ -159,9 +159,15 @@ func quorums(cfg ap.Config) error {
 	return cfg.Validate()
 }
 
+// noSuchBug says which bugs a mode has: those whose ids begin with its name.
 func noSuchBug(id, mode string) error {
-	others := map[string]string{"cp": "CP1 and CP4", "ap": "AP1"}
-	return fmt.Errorf("bug %s is not one of mode=%s, which has %s: set another mode, or leave the bug out", id, mode, others[mode])
+	var has []string
+	for _, b := range zoo.Of("store") {
+		if strings.HasPrefix(b.ID, strings.ToUpper(mode)) {
+			has = append(has, b.ID)
+		}
+	}
+	return fmt.Errorf("bug %s is not one of mode=%s, which has %s: set another mode, or leave the bug out", id, mode, strings.Join(has, ", "))
 }
 
 // number reads a setting that is a whole number.

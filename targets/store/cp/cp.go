@@ -20,15 +20,22 @@ import (
 // Bug names a defect that can be switched on.
 type Bug string
 
-// The bugs of this mode.
+// The bugs of this mode. What is like them in the field is in package zoo.
 const (
-	// CP1: the leader answers reads from its own state without asking a
-	// quorum whether it still leads (etcd 0.4.1, Consul's stale reads).
-	CP1 Bug = "CP1"
-	// CP4: entries, terms and votes are acknowledged when they were written,
-	// and synced about once a second (NATS JetStream 2.12.1).
-	CP4 Bug = "CP4"
+	CP1  Bug = "CP1"  // the leader reads without asking a quorum whether it leads
+	CP2  Bug = "CP2"  // it leads for as long as the clock on the wall says
+	CP4  Bug = "CP4"  // what was written is acknowledged, and synced later
+	CP9  Bug = "CP9"  // snapshots do not say which requests were applied
+	CP10 Bug = "CP10" // a request is applied as often as it arrives
+	CP11 Bug = "CP11" // no answer in time is called a failure
+	CP12 Bug = "CP12" // snapshots are labelled with an entry that is not yet in them
+	CP18 Bug = "CP18" // the leader asks a quorum once and never again
+	CP19 Bug = "CP19" // a compare-and-set compares before it is replicated
+	CP20 Bug = "CP20" // a write is acknowledged before it is replicated
 )
+
+// Bugs returns them all.
+func Bugs() []Bug { return []Bug{CP1, CP2, CP4, CP9, CP10, CP11, CP12, CP18, CP19, CP20} }
 
 // Config holds the settings of a node. The zero value is a good one.
 type Config struct {
@@ -40,37 +47,73 @@ type Config struct {
 // node is one replica.
 type node struct {
 	*replog.Group
-	env actor.Env
+	env     actor.Env
+	machine *machine
+	bugs    map[Bug]bool
 }
 
 // New returns a node that begins to read its disk.
 func New(env actor.Env, cfg Config) actor.Node {
-	return &node{env: env, Group: replog.New(env, replog.Config{
-		Name:          "cp",
-		SnapshotEvery: cfg.SnapshotEvery,
-		Sessions:      cfg.Sessions,
-		LocalReads:    cfg.Bugs[CP1],
-		Lazy:          cfg.Bugs[CP4],
-	}, newMachine())}
+	n := &node{env: env, machine: newMachine(), bugs: cfg.Bugs}
+	n.Group = replog.New(env, settings(cfg), n.machine)
+	return n
+}
+
+// settings are those of the log.
+func settings(cfg Config) replog.Config {
+	c := replog.Config{
+		Name:           "cp",
+		SnapshotEvery:  cfg.SnapshotEvery,
+		Sessions:       cfg.Sessions,
+		LocalReads:     cfg.Bugs[CP1],
+		Lazy:           cfg.Bugs[CP4],
+		BareSnapshots:  cfg.Bugs[CP9],
+		Forgetful:      cfg.Bugs[CP10],
+		Definite:       cfg.Bugs[CP11],
+		EarlySnapshots: cfg.Bugs[CP12],
+	}
+	switch {
+	case cfg.Bugs[CP2]:
+		c.Lease = replog.WallLease
+	case cfg.Bugs[CP18]:
+		c.Lease = replog.EndlessLease
+	}
+	return c
 }
 
 // Serve takes a request of a client. A change is stamped before it is handed on.
 func (n *node) Serve(id actor.RequestID, body []byte) {
 	r, err := request.Parse(body)
-	if err != nil || !sound(r) {
-		n.env.Reply(id, kv.Response{Code: kv.BadRequest}.AppendTo(nil))
+	asked, ok := sound(r)
+	if err != nil || !ok {
+		n.answer(id, kv.BadRequest)
 		return
+	}
+	if n.bugs[CP19] && asked.Op == kv.CAS {
+		if n.machine.data[asked.Key].value != asked.Old {
+			n.answer(id, kv.Mismatch)
+			return
+		}
+		asked.Op = kv.Put
+		r.Body = asked.AppendBody(nil)
 	}
 	if !r.ReadOnly {
 		r.Body = appendStamped(make([]byte, 0, len(r.Body)+8), n.env.Wall(), r.Body)
 	}
+	if _, known := n.Leader(); known && n.bugs[CP20] && asked.Op == kv.Put {
+		n.answer(id, kv.OK)
+	}
 	n.Group.Serve(id, r)
 }
 
-// sound reports whether a request is one that the machine can take.
-func sound(r request.Request) bool {
+func (n *node) answer(id actor.RequestID, code kv.Code) {
+	n.env.Reply(id, kv.Response{Code: code}.AppendTo(nil))
+}
+
+// sound returns what a request asks for, and whether the machine can take it.
+func sound(r request.Request) (kv.Request, bool) {
 	asked, err := kv.ParseBody(r.Body)
-	return err == nil && asked.Op.Known() && asked.Op.ReadOnly() == r.ReadOnly
+	return asked, err == nil && asked.Op.Known() && asked.Op.ReadOnly() == r.ReadOnly
 }
 
 // appendStamped and parseStamped are a command: the wall clock of the node that
