@@ -83,7 +83,9 @@ type held struct {
 	key     history.Value
 	message history.Value
 	token   history.Value
-	after   int64 // it is not touched before that
+	lease   int64  // how long it lasts, in nanoseconds
+	after   int64  // it is not touched before that
+	next    string // what is done then; "" for anything
 }
 
 // settle is the kind of operation that ends or extends what is held, and later
@@ -104,7 +106,7 @@ func newWork(p Params) gen.Gen {
 	}
 	g.kinds = append(g.kinds, weighted{"receive", 25}, weighted{settle, 50})
 	g.ends = []weighted{{later, 5}}
-	for _, k := range []weighted{{"ack", 65}, {"nack", 15}, {"extend", 15}} {
+	for _, k := range []weighted{{"ack", 68}, {"nack", 15}, {"extend", 12}} {
 		if slices.Contains(p.Fs, k.f) {
 			g.ends = append(g.ends, k)
 		}
@@ -159,24 +161,34 @@ func (g *work) free(ctx *gen.Context, draw *choice.Stream) int {
 	return all[draw.IntN(len(all))]
 }
 
-// settle does something about a message, or notes that nothing is done for now.
+// settle does something about a message, or notes that nothing is done for now:
+// until the lease is over, or nearly, or long enough for an extend to matter.
 func (g *work) settle(ctx *gen.Context, draw *choice.Stream, at int) gen.Result {
-	h := g.held[at]
-	f := pick(draw, g.ends)
 	g.held = slices.Clone(g.held)
-	switch f {
-	case later:
-		g.held[at].after = ctx.Time + draw.Between(int64(time.Second/2), int64(4*time.Second))
-		return gen.Result{}
-	case "extend":
-	default:
-		g.held = slices.Delete(g.held, at, at+1)
+	h := &g.held[at]
+	f, planned := h.next, h.next != ""
+	if !planned {
+		f = pick(draw, g.ends)
 	}
-	return gen.Result{Kind: gen.Ready, Op: h.op(ctx, f)}
+	switch {
+	case f == later:
+		h.after = ctx.Time + draw.Between(h.lease/4, 2*h.lease)
+		return gen.Result{}
+	case f == "extend" && !planned:
+		h.after, h.next = ctx.Time+draw.Between(h.lease/4, h.lease*9/10), f
+		return gen.Result{}
+	}
+	result := gen.Result{Kind: gen.Ready, Op: h.op(ctx, f)}
+	if f == "extend" {
+		h.after, h.next = ctx.Time+draw.Between(h.lease/10, h.lease*19/20), []string{"ack", "extend"}[draw.IntN(2)]
+		return result
+	}
+	g.held = slices.Delete(g.held, at, at+1)
+	return result
 }
 
 // op is an operation of its process on what is held.
-func (h held) op(ctx *gen.Context, f string) history.Op {
+func (h *held) op(ctx *gen.Context, f string) history.Op {
 	return history.Op{Type: history.Invoke, F: f, Process: h.process, Time: ctx.Time, Key: h.key,
 		Value: history.Map(history.String("message"), h.message, history.String("token"), h.token)}
 }
@@ -200,7 +212,10 @@ func holding(all []held, ev *history.Op) []held {
 	if ev.Type != history.OK || ev.F != "receive" || ev.Value.Get("token").IsNil() {
 		return all
 	}
-	return append(slices.Clone(all), held{process: ev.Process, key: ev.Key, message: ev.Value.Get("message"), token: ev.Value.Get("token")})
+	ms, _ := ev.Value.Get("visibility").Int()
+	return append(slices.Clone(all), held{
+		process: ev.Process, key: ev.Key, message: ev.Value.Get("message"), token: ev.Value.Get("token"), lease: ms * int64(time.Millisecond),
+	})
 }
 
 // drain takes out what is there in the end: it receives and acknowledges, or
@@ -237,7 +252,7 @@ func newDrain(p Params) gen.Gen {
 	if p.Options.Has("settle") {
 		g.settle = p.Options.Length("settle").Nanoseconds()
 	}
-	values := []history.Value{history.Nil}
+	values := []history.Value{{}}
 	switch {
 	case slices.Contains(p.Fs, "receive"):
 		g.f = "receive"

@@ -19,7 +19,10 @@ type leases struct {
 // may come back.
 func (q *queue) receive(c history.Call) error {
 	q.leases.used = true
-	asked := c.Invoke.Value.String()
+	asked := ""
+	if !c.Invoke.Value.IsNil() {
+		asked = c.Invoke.Value.String()
+	}
 	if _, known := q.leases.empty[asked]; !known {
 		if q.leases.empty == nil {
 			q.leases.empty = map[string]int64{}

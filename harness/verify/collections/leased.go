@@ -23,7 +23,10 @@ func newLeased(ops []*claim.Op, some bool) *leased {
 		if f != "receive" && f != "extend" {
 			continue
 		}
-		asked := o.Invoke.Value.String()
+		asked := ""
+		if !o.Invoke.Value.IsNil() {
+			asked = o.Invoke.Value.String()
+		}
 		if _, known := l.empty[asked]; f == "receive" && !known {
 			l.empty[asked] = -1
 		}

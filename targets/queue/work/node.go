@@ -282,14 +282,19 @@ func (m *memory) Ring(n *node) { n.group.Submit(m.cmd, ignore) }
 // sent again, as if nobody had heard of it.
 func (n *node) insist(id actor.RequestID, cmd []byte) {
 	r := &resend{id: id, cmd: cmd}
-	n.group.Submit(cmd, func(answer []byte, code request.Code) { r.done(n, answer, code) })
+	n.group.Submit(cmd, func(answer []byte, code request.Code) {
+		if r.again && code == request.Unavailable {
+			code = request.Unknown
+		}
+		r.done(n, answer, code)
+	})
 	n.set(n.env.Mono()+insistAt, r)
 }
 
 type resend struct {
-	id   actor.RequestID
-	cmd  []byte
-	over bool
+	id          actor.RequestID
+	cmd         []byte
+	again, over bool
 }
 
 func (r *resend) done(n *node, answer []byte, code request.Code) {
@@ -299,5 +304,10 @@ func (r *resend) done(n *node, answer []byte, code request.Code) {
 
 func (r *resend) Over() bool { return r.over }
 func (r *resend) Ring(n *node) {
-	n.group.Submit(r.cmd, func(answer []byte, code request.Code) { r.done(n, answer, code) })
+	r.again = true
+	n.group.Submit(r.cmd, func(answer []byte, code request.Code) {
+		if code == request.OK {
+			r.done(n, answer, code)
+		}
+	})
 }
