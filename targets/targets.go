@@ -70,4 +70,7 @@ type Bug struct {
 	Checker string `json:"checker"` // what must find it
 	Anomaly string `json:"anomaly"` // under which name
 	Command string `json:"command"` // the command that finds it, without a seed
+	// Seed is the first seed, from 1 on, with which the command finds the bug; 0 if
+	// nobody has hunted it yet.
+	Seed uint64 `json:"seed,omitempty"`
 }

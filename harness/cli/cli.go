@@ -113,7 +113,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON document and nothing else on standard output")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.runCommand(), a.checkCommand(), a.verifyCommand(), a.replayCommand(), a.reportCommand(), a.listCommand(),
+		a.runCommand(), a.checkCommand(), a.verifyCommand(), a.replayCommand(), a.reportCommand(), a.listCommand(), a.zooCommand(),
 		a.doctorCommand(), a.cleanCommand(), a.demoCommand(), a.versionCommand(),
 		a.agentCommand(), a.nodeCommand(),
 	)

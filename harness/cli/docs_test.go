@@ -18,23 +18,28 @@ var update = flag.Bool("update", false, "write the tables in docs anew")
 // TestDocs holds the tables in docs against what there is.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("..", "..", "docs", "check-histories.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := string(text)
-	for name, table := range map[string]string{"workloads": workloadTable(), "models": modelTable(t)} {
-		want = replaceTable(t, want, name, table)
-	}
-	if want == string(text) {
-		return
-	}
-	if !*update {
-		t.Fatalf("the tables of %s are not those of the code: run go test ./harness/cli -run TestDocs -update", path)
-	}
-	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
+	for file, tables := range map[string]map[string]string{
+		"check-histories.md": {"workloads": workloadTable(), "models": modelTable(t)},
+		"zoo.md":             {"bugs": bugTables()},
+	} {
+		path := filepath.Join("..", "..", "docs", file)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := string(text)
+		for name, table := range tables {
+			want = replaceTable(t, want, name, table)
+		}
+		switch {
+		case want == string(text):
+		case !*update:
+			t.Errorf("the tables of %s are not those of the code: run go test ./harness/cli -run TestDocs -update", path)
+		default:
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -96,6 +101,25 @@ func modelTable(t *testing.T) string {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, w.Doc, optionList(w.Options))
+	}
+	return b.String()
+}
+
+// bugTables has a table of bugs for each target, and the commands that show them.
+func bugTables() string {
+	var b strings.Builder
+	for _, target := range registry.Builtin().Targets {
+		if len(target.Bugs()) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n", target.Name())
+		b.WriteString("| bug | what the code does wrong | mirrors | shown by | found by | as | seeds |\n|---|---|---|---|---|---|---|\n")
+		var commands strings.Builder
+		for _, bug := range target.Bugs() {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | `%s` | `%s` | %d |\n", bug.ID, bug.Summary, bug.Mirrors, bug.Fault, bug.Checker, bug.Anomaly, bug.Seed)
+			fmt.Fprintf(&commands, "    %s --seed %d\n", bug.Command, bug.Seed)
+		}
+		fmt.Fprintf(&b, "\n%s\n", commands.String())
 	}
 	return b.String()
 }

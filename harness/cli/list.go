@@ -160,11 +160,19 @@ func (a *app) listBugs() listing {
 	for _, b := range a.reg.Bugs() {
 		rows = append(rows, b)
 		l.table = append(l.table, []string{
-			b.ID, fmt.Sprintf("%s (mirrors %s)", b.Summary, b.Mirrors), b.Fault, b.Checker + ": " + b.Anomaly, b.Command,
+			b.ID, fmt.Sprintf("%s (mirrors %s)", b.Summary, b.Mirrors), b.Fault, b.Checker + ": " + b.Anomaly, b.Command + seedOf(b),
 		})
 	}
 	l.rows = rows
 	return l
+}
+
+// seedOf is the flag that makes the command of a bug show it at once.
+func seedOf(b targets.Bug) string {
+	if b.Seed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" --seed %d", b.Seed)
 }
 
 func (a *app) listCheckers() listing { return named("checker", workloads.CheckerDocs()) }

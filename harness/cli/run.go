@@ -51,7 +51,13 @@ func (a *app) runCommand() *cobra.Command {
 			return a.runPlan(c, p, &f, nil)
 		},
 	}
-	fs := c.Flags()
+	a.planFlags(c.Flags(), &f)
+	a.outputFlags(c.Flags(), &f)
+	return c
+}
+
+// planFlags are those that say what a run is.
+func (a *app) planFlags(fs *pflag.FlagSet, f *runFlags) {
 	fs.StringVar(&f.target, "target", "store", "what to test, see ordeal list targets")
 	fs.StringArrayVar(&f.set, "set", nil, "a setting of the target, NAME=VALUE; may be repeated")
 	fs.StringSliceVar(&f.bugs, "bug", nil, "seed a bug into the target, see ordeal list bugs; may be repeated")
@@ -68,8 +74,6 @@ func (a *app) runCommand() *cobra.Command {
 	fs.Uint64Var(&f.seed, "seed", 0, "the seed of all randomness (default: a new one)")
 	fs.StringVar(&f.consistency, "consistency", "", "level to judge by, or promised (default: what the workload is about)")
 	fs.StringVar(&f.plan, "plan", "", "take everything from a plan.json; other flags change single things")
-	a.outputFlags(fs, &f)
-	return c
 }
 
 // outputFlags are those that change nothing about the test.
@@ -270,13 +274,18 @@ func (a *app) writeReport(p *plan.Plan, o *run.Outcome) {
 // progress returns what shows how far a run has come: a live line on a
 // terminal, and nothing where output is read by programs.
 func (a *app) progress() func(run.Progress) {
-	f, ok := a.err.(*os.File)
-	if a.json || !ok || !term.IsTerminal(int(f.Fd())) {
+	if a.json || !a.live() {
 		return nil
 	}
 	return func(p run.Progress) {
-		fmt.Fprintf(f, "\r%6.1fs  %d operations ", p.At.Seconds(), p.Ops)
+		fmt.Fprintf(a.err, "\r%6.1fs  %d operations ", p.At.Seconds(), p.Ops)
 	}
+}
+
+// live reports whether people watch, on a terminal.
+func (a *app) live() bool {
+	f, ok := a.err.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func noArgs(c *cobra.Command, args []string) error {

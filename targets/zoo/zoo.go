@@ -16,13 +16,39 @@
 package zoo
 
 import (
+	_ "embed"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/targets"
 )
 
+// hunted has a line for each bug: its id and the first seed that shows it. The
+// test that hunts the bugs writes it, and nobody else:
+//
+//	go test ./harness/cli -run TestListedBugsAreFound -update
+//
+//go:embed seeds.txt
+var hunted string
+
 // All returns the bugs of all targets, those of one target together.
-func All() []targets.Bug { return slices.Concat(store, queue, files, ledger) }
+func All() []targets.Bug {
+	seeds := map[string]uint64{}
+	for line := range strings.Lines(hunted) {
+		var id string
+		var seed uint64
+		if _, err := fmt.Sscan(line, &id, &seed); err != nil {
+			panic(fmt.Sprintf("zoo: seeds.txt: %q: %v", line, err))
+		}
+		seeds[id] = seed
+	}
+	all := slices.Concat(store, queue, files, ledger)
+	for i := range all {
+		all[i].Seed = seeds[all[i].ID]
+	}
+	return all
+}
 
 // Of returns the bugs of a target, by its name.
 func Of(target string) []targets.Bug {

