@@ -94,4 +94,94 @@ var partitioned = []targets.Bug{
 }
 
 // working is the bugs of the work queue.
-var working []targets.Bug
+var working = []targets.Bug{
+	{
+		ID: "W1", Target: "queue",
+		Summary: "leases end when the leader's clock on the wall says so, which may jump",
+		Mirrors: "locks and leases that rest on wall clocks (Kleppmann on Redlock, 2016; CockroachDB and Yugabyte under clock skew)",
+		Fault:   "clock", Checker: "lease", Anomaly: "overlap",
+		Command: work("", "clock,kill", "W1"),
+	},
+	{
+		ID: "W2", Target: "queue",
+		Summary: "the receipt of an ack, a nack or an extend is not looked at: whoever names a message settles it, whoever has it now",
+		Mirrors: "consumers without fencing, as Hazelcast 3.8's locks (Jepsen 2017): whoever was too slow still has a say",
+		Fault:   "pause, or slow consumers", Checker: "lease", Anomaly: "stale-ack",
+		Command: work("", "pause", "W2"),
+	},
+	{
+		ID: "W3", Target: "queue",
+		Summary: "what a consumer gives back is dropped, as if it had been acknowledged",
+		Mirrors: "RabbitMQ's basic.reject without requeue and without a dead letter exchange (messages that nobody processed are discarded)",
+		Fault:   "none", Checker: "total-queue", Anomaly: "lost",
+		Command: work("", "kill", "W3"),
+	},
+	{
+		ID: "W4", Target: "queue",
+		Summary: "a node that starts from a snapshot has forgotten who leases what, and hands it out anew",
+		Mirrors: "NATS JetStream consumers whose state of pending messages was not in the snapshot (redelivery after a restart)",
+		Fault:   "kill", Checker: "lease", Anomaly: "acked-again",
+		Command: work(" --set snapshot-every=100", "kill,partition", "W4"),
+	},
+	{
+		ID: "W5", Target: "queue",
+		Summary: "a node confirms an ack at once, and hands it to the others half a second later",
+		Mirrors: "acknowledgements in memory, as ActiveMQ's lazy acks and Kafka's offsets that were confirmed and not yet committed",
+		Fault:   "kill", Checker: "lease", Anomaly: "acked-again",
+		Command: work("", "kill", "W5"),
+	},
+	{
+		ID: "W6", Target: "queue",
+		Summary: "a node confirms an enqueue before any other node has it",
+		Mirrors: "RabbitMQ without publisher confirms, and Kafka's acks=0: what the broker took and did not replicate is gone",
+		Fault:   "partition, kill", Checker: "total-queue", Anomaly: "lost",
+		Command: work("", "partition,kill", "W6"),
+	},
+	{
+		ID: "W7", Target: "queue",
+		Summary: "a node that waits too long for the answer to an enqueue sends it again under another name",
+		Mirrors: "Redpanda 21.10 and producers without idempotence (Jepsen 2022: duplicates after a retry)",
+		Fault:   "partition, pause", Checker: "lease", Anomaly: "overlap",
+		Command: work("", "partition,pause", "W7"),
+	},
+	{
+		ID: "W8", Target: "queue",
+		Summary: "a message that was handed out too often is dropped and not set aside",
+		Mirrors: "RabbitMQ's at-most-once dead lettering of quorum queues: dead letters are lost on the way",
+		Fault:   "none", Checker: "total-queue", Anomaly: "lost",
+		Command: work(" --set max-deliveries=1", "kill", "W8"),
+	},
+	{
+		ID: "W9", Target: "queue",
+		Summary: "a new leader takes all leases for lost, and hands out what others work on",
+		Mirrors: "NATS JetStream and RabbitMQ: unacknowledged messages are requeued when the leader of a queue changes",
+		Fault:   "kill, partition", Checker: "lease", Anomaly: "overlap",
+		Command: work("", "kill,partition", "W9"),
+	},
+	{
+		ID: "W11", Target: "queue",
+		Summary: "an extend is confirmed and does not keep the lease from ending",
+		Mirrors: "SQS ChangeMessageVisibility class: heartbeats of consumers that did not reach the node that counts",
+		Fault:   "none", Checker: "lease", Anomaly: "overlap",
+		Command: work("", "kill", "W11"),
+	},
+	{
+		ID: "W12", Target: "queue",
+		Summary: "a node that sees nothing in its own replica says that the queue is empty, without asking the others",
+		Mirrors: "RabbitMQ mirrored queues and etcd 0.4.1: reads from a replica that is behind",
+		Fault:   "partition, pause", Checker: "linear", Anomaly: "false-empty",
+		Command: work(" --set guarantee=at-most-once --set order=fifo", "partition,pause", "W12"),
+	},
+	{
+		ID: "W13", Target: "queue",
+		Summary: "a consumer that gave up still counts as waiting, and is given messages that it never gets",
+		Mirrors: "consumers that went away in RabbitMQ and Pulsar (messages are dispatched to nobody)",
+		Fault:   "none", Checker: "linear", Anomaly: "false-empty",
+		Command: work(" --set guarantee=at-most-once --set order=fifo --set delivery=push", "kill", "W13"),
+	},
+}
+
+// work is the command that finds a bug of the work queue, with more settings.
+func work(settings, faults, id string) string {
+	return command("queue", "kind=work"+settings, "queue", faults, id)
+}
