@@ -9,9 +9,28 @@ import (
 const (
 	// handoffBytes is about how much is handed over at a time.
 	handoffBytes = 32 << 10
-	// handoffAgain is when a batch that was not acknowledged is sent again.
-	handoffAgain = 1000 * ms
+	// handoffEvery is how often a node looks for owners that are back, and
+	// sends a batch again that was not acknowledged.
+	handoffEvery = 1000 * ms
 )
+
+// handoffs is the timer that hands hints over. There is no hurry: nothing that is
+// promised depends on how soon an owner that is back has what it missed.
+type handoffs struct{}
+
+// Over implements [timers.Alarm].
+func (handoffs) Over() bool { return false }
+
+// Ring implements [timers.Alarm].
+func (handoffs) Ring(n *node) {
+	now := n.env.Mono()
+	for id := range actor.NodeID(n.env.Nodes()) {
+		if id != n.self {
+			n.handOver(id, now)
+		}
+	}
+	n.timers.Set(now+handoffEvery, handoffs{})
+}
 
 // handoff is a batch of hints on its way to the owner.
 type handoff struct {
@@ -26,7 +45,7 @@ func (n *node) handOver(owner actor.NodeID, now int64) {
 		return
 	}
 	h := &n.handoffs[owner]
-	if h.id != 0 && now-h.sent < handoffAgain {
+	if h.id != 0 && now-h.sent < handoffEvery {
 		return
 	}
 	n.ids++

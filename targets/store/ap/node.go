@@ -93,6 +93,7 @@ func (n *node) begin() {
 		n.ready = true
 		now := n.env.Mono()
 		n.timers.Set(now, heartbeat{})
+		n.timers.Set(now+handoffEvery, handoffs{})
 		if n.env.Nodes() > 1 {
 			n.timers.Set(now+n.jitter.Int64N(gossipEvery), gossip{})
 		}

@@ -13,8 +13,7 @@ func (n *node) alive() nodeSet {
 	return s
 }
 
-// heartbeat is the timer that tells peers that the node lives, and looks after
-// what depends on whether they do.
+// heartbeat is the timer that tells peers that the node lives.
 type heartbeat struct{}
 
 // Over implements [timers.Alarm].
@@ -23,10 +22,5 @@ func (heartbeat) Over() bool { return false }
 // Ring implements [timers.Alarm].
 func (heartbeat) Ring(n *node) {
 	due := n.peers.Beat(func(hears bool) []byte { return beatMsg{hears}.append(nil) })
-	for id := range actor.NodeID(n.env.Nodes()) {
-		if id != n.self {
-			n.handOver(id, n.env.Mono())
-		}
-	}
 	n.timers.Set(due, heartbeat{})
 }
