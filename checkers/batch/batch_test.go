@@ -1,12 +1,9 @@
 package batch
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
@@ -23,48 +20,10 @@ func TestCases(t *testing.T) {
 	script.Run(t, "testdata/batch.txt", func(*datadriven.TestData) checkers.Checker { return New() })
 }
 
-// rounds is how many random histories a test looks at.
-func rounds() int {
-	switch {
-	case os.Getenv("ORDEAL_LONG") != "":
-		return 2000000
-	case testing.Short():
-		return 5000
-	default:
-		return 100000
-	}
-}
-
-func show(h *history.History) string {
-	var b strings.Builder
-	for i := range h.Ops {
-		op := &h.Ops[i]
-		fmt.Fprintln(&b, op.Index, op.Process, op.Type, op.F, op.Value, op.Final)
-	}
-	return b.String()
-}
-
-func fields(kvs ...any) history.Value {
-	var list []history.Value
-	for i := 0; i < len(kvs); i += 2 {
-		v, ok := kvs[i+1].(history.Value)
-		if n, number := kvs[i+1].(int64); number {
-			v = history.Int(n)
-		} else if !ok {
-			v = history.String(kvs[i+1].(string))
-		}
-		list = append(list, history.String(kvs[i].(string)), v)
-	}
-	return history.Map(list...)
-}
-
 // sim is a job that commits what it took in, epoch by epoch. With noise, some of
 // it goes wrong.
 type sim struct {
-	rng       *rand.Rand
-	noise     int
-	h         history.History
-	open      []pending
+	rulestest.Sim
 	next      int64
 	epoch     int64
 	mark      int64
@@ -73,58 +32,31 @@ type sim struct {
 	late      []history.Value
 }
 
-type pending struct {
-	op     history.Op
-	effect func() (history.Type, history.Value)
-}
-
-func newSim(rng *rand.Rand, noise int) *sim { return &sim{rng: rng, noise: noise} }
-
-func (s *sim) wrong() bool { return s.noise > 0 && s.rng.IntN(s.noise) == 0 }
-
-func (s *sim) record(op history.Op) {
-	op.Index, op.Time = len(s.h.Ops), int64(len(s.h.Ops))*1e6
-	s.h.Ops = append(s.h.Ops, op)
-}
-
-func (s *sim) start(op history.Op, effect func() (history.Type, history.Value)) {
-	op.Process = history.Process(len(s.h.Ops))
-	s.record(op)
-	s.open = append(s.open, pending{op, effect})
-}
-
-func (s *sim) finish() {
-	if len(s.open) == 0 {
-		return
-	}
-	i := s.rng.IntN(len(s.open))
-	op := s.open[i].op
-	op.Type, op.Value = s.open[i].effect()
-	s.open = slices.Delete(s.open, i, i+1)
-	s.record(op)
+func newSim(rng *rand.Rand, noise int) *sim {
+	return &sim{Sim: rulestest.Sim{RNG: rng, Noise: noise}}
 }
 
 func (s *sim) input() {
 	s.next++
 	id := s.next
-	time := s.mark + int64(s.rng.IntN(4)) - 1
-	v := fields("id", id, "value", id*10, "time", time)
-	if s.rng.IntN(4) == 0 {
-		v = fields("id", id, "value", id*10, "expect", id*10)
+	time := s.mark + int64(s.RNG.IntN(4)) - 1
+	v := rulestest.Fields("id", id, "value", id*10, "time", time)
+	if s.RNG.IntN(4) == 0 {
+		v = rulestest.Fields("id", id, "value", id*10, "expect", id*10)
 	}
-	typ := []history.Type{history.OK, history.OK, history.Info, history.Fail}[s.rng.IntN(4)]
-	s.start(history.Op{F: "input", Value: v}, func() (history.Type, history.Value) {
+	typ := []history.Type{history.OK, history.OK, history.Info, history.Fail}[s.RNG.IntN(4)]
+	s.Start(history.Op{F: "input", Value: v}, func() (history.Type, history.Value) {
 		_, timed := v.Get("time").Int()
 		switch {
-		case typ == history.Fail && !s.wrong() || s.wrong():
-		case timed && time < s.mark || s.wrong():
+		case typ == history.Fail && !s.Wrong() || s.Wrong():
+		case timed && time < s.mark || s.Wrong():
 			s.late = append(s.late, history.Int(id))
-		case typ == history.OK || s.rng.IntN(2) == 0:
+		case typ == history.OK || s.RNG.IntN(2) == 0:
 			value := id * 10
-			if s.wrong() {
+			if s.Wrong() {
 				value++
 			}
-			s.waiting = append(s.waiting, fields("id", id, "value", value))
+			s.waiting = append(s.waiting, rulestest.Fields("id", id, "value", value))
 		}
 		return typ, v
 	})
@@ -135,15 +67,15 @@ func (s *sim) commit() {
 	s.epoch++
 	for i, r := range s.waiting {
 		attempt := s.epoch
-		if s.wrong() {
+		if s.Wrong() {
 			attempt++
 		}
 		id, value := r.Get("id"), r.Get("value")
-		row := fields("id", id, "value", value, "epoch", s.epoch, "task", fmt.Sprint(s.epoch, "-", i%2), "attempt", attempt)
-		if !s.wrong() {
+		row := rulestest.Fields("id", id, "value", value, "epoch", s.epoch, "task", fmt.Sprint(s.epoch, "-", i%2), "attempt", attempt)
+		if !s.Wrong() {
 			s.committed = append(s.committed, row)
 		}
-		if s.wrong() {
+		if s.Wrong() {
 			s.committed = append(s.committed, row)
 		}
 	}
@@ -151,24 +83,24 @@ func (s *sim) commit() {
 }
 
 func (s *sim) output(final bool) {
-	s.start(history.Op{F: "output", Final: final}, func() (history.Type, history.Value) {
+	s.Start(history.Op{F: "output", Final: final}, func() (history.Type, history.Value) {
 		list := slices.Clone(s.committed)
-		if n := len(list); n > 0 && s.wrong() {
-			list = slices.Delete(list, s.rng.IntN(n), n)
+		if n := len(list); n > 0 && s.Wrong() {
+			list = slices.Delete(list, s.RNG.IntN(n), n)
 		}
-		if s.wrong() {
-			list = append(list, fields("id", s.next+int64(s.rng.IntN(2)), "value", s.next*10))
+		if s.Wrong() {
+			list = append(list, rulestest.Fields("id", s.next+int64(s.RNG.IntN(2)), "value", s.next*10))
 		}
-		if len(s.late) == 0 && s.rng.IntN(2) == 0 {
+		if len(s.late) == 0 && s.RNG.IntN(2) == 0 {
 			return history.OK, history.List(list...)
 		}
-		return history.OK, fields("records", history.List(list...), "late", history.List(slices.Clone(s.late)...))
+		return history.OK, rulestest.Fields("records", history.List(list...), "late", history.List(slices.Clone(s.late)...))
 	})
 }
 
 func (s *sim) watermark() {
-	s.start(history.Op{F: "watermark"}, func() (history.Type, history.Value) {
-		if s.mark += int64(s.rng.IntN(2)); s.wrong() {
+	s.Start(history.Op{F: "watermark"}, func() (history.Type, history.Value) {
+		if s.mark += int64(s.RNG.IntN(2)); s.Wrong() {
 			s.mark -= 2
 		}
 		return history.OK, history.Int(s.mark)
@@ -177,7 +109,7 @@ func (s *sim) watermark() {
 
 func (s *sim) run(steps int) *history.History {
 	for range steps {
-		switch s.rng.IntN(8) {
+		switch s.RNG.IntN(8) {
 		case 0, 1:
 			s.input()
 		case 2:
@@ -187,19 +119,19 @@ func (s *sim) run(steps int) *history.History {
 		case 4:
 			s.watermark()
 		default:
-			s.finish()
+			s.Finish()
 		}
 	}
-	for len(s.open) > 0 && s.rng.IntN(8) > 0 {
-		s.finish()
+	for len(s.Open) > 0 && s.RNG.IntN(8) > 0 {
+		s.Finish()
 	}
-	if s.rng.IntN(2) == 0 {
+	if s.RNG.IntN(2) == 0 {
 		s.commit()
 		s.output(true)
-		s.open = s.open[len(s.open)-1:]
-		s.finish()
+		s.Open = s.Open[len(s.Open)-1:]
+		s.Finish()
 	}
-	return &s.h
+	return &s.H
 }
 
 // byDefinition looks at all pairs and triples of calls.
@@ -304,7 +236,7 @@ func TestAgainstDefinition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	sums := map[string]int{}
-	for i := range rounds() {
+	for i := range rulestest.Rounds() {
 		h := newSim(rng, []int{0, 40, 10}[i%3]).run(4 + rng.IntN(20))
 		if len(h.Ops) == 0 {
 			continue
@@ -314,179 +246,104 @@ func TestAgainstDefinition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := byDefinition(h)
-		for _, rule := range Anomalies() {
-			sums[rule] += min(1, report.Broken[rule])
-			if got := report.Broken[rule] > 0; got != want[rule] {
-				t.Fatalf("%s: we say %v, want %v\n%s", rule, got, want[rule], show(h))
-			}
-		}
+		rulestest.Same(t, h, report.Broken, byDefinition(h), Anomalies(), sums, nil)
 		if i%3 == 0 && r.Verdict == checkers.Invalid {
-			t.Fatalf("%+v\n%s", r.Anomalies, show(h))
+			t.Fatalf("%+v\n%s", r.Anomalies, rulestest.Show(h))
 		}
-		if i%500 == 0 && r.Verdict != checkers.Unknown {
-			rulestest.Refuse(t, h, r, Anomalies())
-			rulestest.MadeUp(t, rng, h, r, Anomalies(), []string{"1", "2", "3", "1-0", "2-1"})
-			continue
-		}
-		claim := rulestest.Confirm(t, h, r)
-		if claim.Evidence, claim.Verdict = nil, checkers.OK; r.Verdict == checkers.Invalid && rulestest.Try(t, h, claim) == nil {
-			t.Fatalf("confirmed as ok: %v\n%s", want, show(h))
-		}
+		rulestest.Judged(t, rng, h, r, Anomalies(), []string{"1", "2", "3", "1-0", "2-1"}, i%500 == 0)
 	}
-	t.Log(sums)
-	for _, rule := range Anomalies() {
-		if sums[rule] < 10 && !testing.Short() {
-			t.Errorf("%s was seen %d times: the test shows little", rule, sums[rule])
-		}
-	}
+	rulestest.Enough(t, sums, Anomalies())
 }
 
-// steps makes a history of calls one after the other.
-type steps struct{ h history.History }
-
-func (l *steps) call(f string, final bool, in, out history.Value) int {
-	op := history.Op{Index: len(l.h.Ops), Time: int64(len(l.h.Ops)) * 1e6, F: f, Value: in, Final: final}
-	l.h.Ops = append(l.h.Ops, op)
-	op.Index, op.Time, op.Type, op.Value = op.Index+1, op.Time+1e6, history.OK, out
-	l.h.Ops = append(l.h.Ops, op)
-	return op.Index - 1
+// call adds a call to a history of calls one after the other.
+func call(l *rulestest.Steps, f string, final bool, in, out history.Value) int {
+	return l.Call(history.Op{F: f, Value: in, Final: final}, out)
 }
-
-func (l *steps) out(call int, v history.Value) { l.h.Ops[call+1].Value = v }
 
 // TestMutations breaks each rule in a history that is right.
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(4, 4))
 	row := func(id int64) history.Value {
-		return fields("id", id, "value", id, "epoch", (id+1)/2, "task", (id+1)/2, "attempt", int64(0))
+		return rulestest.Fields("id", id, "value", id, "epoch", (id+1)/2, "task", (id+1)/2, "attempt", int64(0))
 	}
 	list := history.List
 	late := func(rows history.Value, ids ...int64) history.Value {
-		return fields("records", rows, "late", history.Ints(ids...))
+		return rulestest.Fields("records", rows, "late", history.Ints(ids...))
 	}
-	mutations := map[string]func(l *steps, c []int){
-		Missing:   func(l *steps, c []int) { l.out(c[6], list(row(1), row(2), row(3))) },
-		Vanished:  func(l *steps, c []int) { l.out(c[6], list(row(3), row(4))) },
-		Duplicate: func(l *steps, c []int) { l.out(c[6], list(row(1), row(2), row(3), row(4), row(4))) },
-		Phantom:   func(l *steps, c []int) { l.out(c[6], list(row(1), row(2), row(3), row(4), fields("id", int64(9)))) },
-		Premature: func(l *steps, c []int) { l.out(c[2], list(row(1), row(2), row(4))) },
-		WrongValue: func(l *steps, c []int) {
-			l.h.Ops[c[3]].Value = fields("id", int64(3), "value", int64(3), "expect", int64(7))
+	mutations := map[string]func(l *rulestest.Steps, c []int){
+		Missing:   func(l *rulestest.Steps, c []int) { l.Out(c[6], list(row(1), row(2), row(3))) },
+		Vanished:  func(l *rulestest.Steps, c []int) { l.Out(c[6], list(row(3), row(4))) },
+		Duplicate: func(l *rulestest.Steps, c []int) { l.Out(c[6], list(row(1), row(2), row(3), row(4), row(4))) },
+		Phantom: func(l *rulestest.Steps, c []int) {
+			l.Out(c[6], list(row(1), row(2), row(3), row(4), rulestest.Fields("id", int64(9))))
 		},
-		TornEpoch: func(l *steps, c []int) { l.out(c[2], list(row(1))) },
-		TwoAttempts: func(l *steps, c []int) {
-			other := fields("id", int64(4), "value", int64(4), "epoch", int64(2), "task", int64(2), "attempt", int64(1))
-			l.out(c[6], list(row(1), row(2), row(3), other))
+		Premature: func(l *rulestest.Steps, c []int) { l.Out(c[2], list(row(1), row(2), row(4))) },
+		WrongValue: func(l *rulestest.Steps, c []int) {
+			l.H.Ops[c[3]].Value = rulestest.Fields("id", int64(3), "value", int64(3), "expect", int64(7))
 		},
-		WronglyLate:        func(l *steps, c []int) { l.out(c[6], late(list(row(1), row(2)), 3, 4)) },
-		LateTwice:          func(l *steps, c []int) { l.out(c[6], late(list(row(1), row(2), row(3), row(4)), 4)) },
-		WatermarkRegressed: func(l *steps, c []int) { l.out(c[7], history.Int(1)) },
+		TornEpoch: func(l *rulestest.Steps, c []int) { l.Out(c[2], list(row(1))) },
+		TwoAttempts: func(l *rulestest.Steps, c []int) {
+			other := rulestest.Fields("id", int64(4), "value", int64(4), "epoch", int64(2), "task", int64(2), "attempt", int64(1))
+			l.Out(c[6], list(row(1), row(2), row(3), other))
+		},
+		WronglyLate:        func(l *rulestest.Steps, c []int) { l.Out(c[6], late(list(row(1), row(2)), 3, 4)) },
+		LateTwice:          func(l *rulestest.Steps, c []int) { l.Out(c[6], late(list(row(1), row(2), row(3), row(4)), 4)) },
+		WatermarkRegressed: func(l *rulestest.Steps, c []int) { l.Out(c[7], history.Int(1)) },
 	}
 	for _, rule := range Anomalies() {
 		for range 50 {
-			l := &steps{}
+			l := &rulestest.Steps{}
 			other := func() {
 				for range rng.IntN(3) {
-					l.call("watermark", false, history.Nil, history.Int(2))
+					call(l, "watermark", false, history.Nil, history.Int(2))
 				}
 			}
 			in := func(id int64) int {
-				v := fields("id", id, "value", id, "time", id+1)
-				return l.call("input", false, v, v)
+				v := rulestest.Fields("id", id, "value", id, "time", id+1)
+				return call(l, "input", false, v, v)
 			}
 			c := []int{in(1), in(2)}
 			other()
-			c = append(c, l.call("output", false, history.Nil, list(row(1), row(2))), in(3))
-			c = append(c, in(4), l.call("watermark", false, history.Nil, history.Int(2)))
+			c = append(c, call(l, "output", false, history.Nil, list(row(1), row(2))), in(3))
+			c = append(c, in(4), call(l, "watermark", false, history.Nil, history.Int(2)))
 			other()
-			c = append(c, l.call("output", true, history.Nil, list(row(1), row(2), row(3), row(4))), l.call("watermark", false, history.Nil, history.Int(3)))
-			if r := New().Check(t.Context(), &l.h); r.Verdict != checkers.OK {
-				t.Fatalf("flagged before: %+v\n%s", r.Anomalies, show(&l.h))
-			}
-			mutations[rule](l, c)
-			r := New().Check(t.Context(), &l.h)
-			if !slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == rule }) {
-				t.Fatalf("%s: %+v\n%s", rule, r, show(&l.h))
-			}
-			rulestest.Refuse(t, &l.h, r, Anomalies())
-			core(t, &l.h, r)
-		}
-	}
-}
-
-// core sees that the operations of an anomaly show it alone, and none is too many.
-func core(t *testing.T, h *history.History, r checkers.Result) {
-	t.Helper()
-	only := func(ops []int) checkers.Result {
-		small := &history.History{}
-		for i := 0; i < len(h.Ops); i += 2 {
-			if slices.Contains(ops, i) {
-				for _, op := range h.Ops[i : i+2] {
-					op.Index = len(small.Ops)
-					small.Ops = append(small.Ops, op)
-				}
-			}
-		}
-		return New().Check(t.Context(), small)
-	}
-	for _, a := range r.Anomalies {
-		is := func(b checkers.Anomaly) bool { return a.Name == b.Name }
-		if again := only(a.Ops); !slices.ContainsFunc(again.Anomalies, is) {
-			t.Fatalf("%+v is not there alone: %+v", a, again)
-		}
-		for i := range a.Ops {
-			if less := only(slices.Delete(slices.Clone(a.Ops), i, i+1)); slices.ContainsFunc(less.Anomalies, is) {
-				t.Fatalf("%+v is there without %d", a, a.Ops[i])
-			}
+			c = append(c, call(l, "output", true, history.Nil, list(row(1), row(2), row(3), row(4))), call(l, "watermark", false, history.Nil, history.Int(3)))
+			r := rulestest.Broken(t, New(), &l.H, rule, Anomalies(), func() { mutations[rule](l, c) })
+			rulestest.Alone(t, New(), &l.H, r, true)
 		}
 	}
 }
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	row := fields("id", int64(1), "value", int64(1), "epoch", int64(1), "task", int64(1), "attempt", int64(1))
+	row := rulestest.Fields("id", int64(1), "value", int64(1), "epoch", int64(1), "task", int64(1), "attempt", int64(1))
 	hostile.Feed(t, New(), []string{"input", "output", "output", "watermark"}, []history.Value{row, history.List(row), history.List(row, row), history.List(), history.Int(3)})
 }
 
 func TestStops(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	h := newSim(rand.New(rand.NewPCG(1, 1)), 0).run(40)
-	if r := New().Check(ctx, h); r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, "stopped") {
-		t.Errorf("%v %s", r.Verdict, r.Reason)
-	}
+	rulestest.Stops(t, newSim(rand.New(rand.NewPCG(1, 1)), 0).run(40), New())
 }
 
 func FuzzBatch(f *testing.F) {
-	for i := range 8 {
-		data := make([]byte, 200)
-		rng := rand.New(rand.NewPCG(8, uint64(i)))
-		for j := range data {
-			data[j] = byte(rng.Uint32())
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		rng := rulestest.Rand(data)
+	rulestest.Fuzz(f, func(t *testing.T, rng *rand.Rand) {
 		h := newSim(rng, 1+rng.IntN(30)).run(40)
 		rulestest.Confirm(t, h, New().Check(t.Context(), h))
 	})
 }
 
 func BenchmarkBatch(b *testing.B) {
-	l := &steps{}
+	l := &rulestest.Steps{}
 	var rows []history.Value
 	for i := range int64(200000) {
-		v := fields("id", i, "value", i)
-		l.call("input", false, v, v)
-		rows = append(rows, fields("id", i, "value", i, "epoch", i/100, "task", i/10, "attempt", int64(0)))
+		v := rulestest.Fields("id", i, "value", i)
+		call(l, "input", false, v, v)
+		rows = append(rows, rulestest.Fields("id", i, "value", i, "epoch", i/100, "task", i/10, "attempt", int64(0)))
 	}
-	l.call("output", true, history.Nil, history.List(rows...))
+	call(l, "output", true, history.Nil, history.List(rows...))
 	for b.Loop() {
-		if r := New().Check(b.Context(), &l.h); r.Verdict != checkers.OK {
+		if r := New().Check(b.Context(), &l.H); r.Verdict != checkers.OK {
 			b.Fatal(r.Reason)
 		}
 	}
