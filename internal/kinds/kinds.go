@@ -25,7 +25,12 @@ func All() []Kind {
 	return []Kind{
 		{"store cp", "store", map[string]string{"mode": "cp"}, "register"},
 		{"store ap", "store", map[string]string{"mode": "ap"}, "register"},
+		{"queue log", "queue", map[string]string{"kind": "log"}, "log"},
 		{"queue work", "queue", map[string]string{"kind": "work"}, "queue"},
+		{"files", "files", nil, "files"},
+		{"files append", "files", nil, "append"},
+		{"ledger transfer", "ledger", map[string]string{"kind": "pow"}, "transfer"},
+		{"ledger notary", "ledger", map[string]string{"kind": "pow"}, "notary"},
 	}
 }
 
