@@ -122,9 +122,9 @@ func nextWork(b *block, time, interval int64) uint64 {
 	case b.Height == 0:
 		return b.Work
 	case gap < interval/2:
-		return min(b.Work+max(b.Work/8, 1), mostWork)
+		return min(b.Work+b.Work/4, mostWork)
 	case gap > 2*interval:
-		return max(b.Work-b.Work/4, leastWork)
+		return max(b.Work/2, leastWork)
 	default:
 		return b.Work
 	}
