@@ -82,7 +82,7 @@ func TestAppendAgainstDefinition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 2))
 	sums := map[string]int{}
-	for i := range rounds() {
+	for i := range rulestest.Rounds() {
 		h := newSim(rng, []int{0, 30, 8}[i%3]).streams(4 + rng.IntN(18))
 		if len(h.Ops) == 0 {
 			continue
@@ -95,22 +95,12 @@ func TestAppendAgainstDefinition(t *testing.T) {
 		}
 		want := appendByDefinition(h, opts.Durable)
 		hidden := report.Broken[Diverged]+report.Broken[DuplicateRecord]+report.Broken[PhantomRecord] > 0
-		for _, rule := range AppendAnomalies() {
-			sums[rule] += min(1, report.Broken[rule])
-			if got := report.Broken[rule] > 0; got != want[rule] && (got || !hidden) {
-				t.Fatalf("%s: we say %v, want %v\n%s", rule, got, want[rule], show(h))
-			}
-		}
+		rulestest.Same(t, h, report.Broken, want, AppendAnomalies(), sums, func(string) bool { return !hidden })
 		if r.Verdict == checkers.OK && len(want) > 0 || i%3 == 0 && r.Verdict == checkers.Invalid {
-			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, show(h))
+			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, rulestest.Show(h))
 		}
 	}
-	t.Log(sums)
-	for _, rule := range AppendAnomalies() {
-		if sums[rule] < 10 && !testing.Short() {
-			t.Errorf("%s was seen %d times: the test shows little", rule, sums[rule])
-		}
-	}
+	rulestest.Enough(t, sums, AppendAnomalies())
 }
 
 func TestAppendHostile(t *testing.T) {
@@ -121,16 +111,7 @@ func TestAppendHostile(t *testing.T) {
 }
 
 func FuzzFiles(f *testing.F) {
-	for i := range 8 {
-		data := make([]byte, 200)
-		rng := rand.New(rand.NewPCG(8, uint64(i)))
-		for j := range data {
-			data[j] = byte(rng.Uint32())
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		rng := rulestest.Rand(data)
+	rulestest.Fuzz(f, func(t *testing.T, rng *rand.Rand) {
 		noise := 1 + rng.IntN(30)
 		for _, h := range []*history.History{newSim(rng, noise).contents(20), newSim(rng, noise).namespace(20), newSim(rng, noise).streams(20)} {
 			for _, c := range []checkers.Checker{New(Options{}), NewAppend(AppendOptions{Durable: rng.IntN(2) == 0})} {

@@ -23,7 +23,7 @@ func TestEventual(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(12, 5))
 	milder := map[string]int{}
-	for i := range rounds() / 40 {
+	for i := range rulestest.Rounds() / 40 {
 		s := newSim(rng, []int{0, 20, 6}[i%3])
 		for name, kind := range map[string]struct {
 			h       *history.History
@@ -38,14 +38,14 @@ func TestEventual(t *testing.T) {
 			strong, weak := kind.checker(false).Check(t.Context(), h), kind.checker(true).Check(t.Context(), h)
 			rulestest.Confirm(t, h, weak)
 			if weak.Verdict == checkers.Invalid && strong.Verdict == checkers.OK {
-				t.Fatalf("%s: eventual is stricter: %+v\n%s", name, weak.Anomalies, show(h))
+				t.Fatalf("%s: eventual is stricter: %+v\n%s", name, weak.Anomalies, rulestest.Show(h))
 			}
 			if weak.Verdict == checkers.OK && strong.Verdict == checkers.Invalid {
 				milder[name]++
 			}
 			finals(h, 0)
 			if all := kind.checker(true).Check(t.Context(), h); all.Verdict != strong.Verdict || len(all.Anomalies) != len(strong.Anomalies) {
-				t.Fatalf("%s: in the final phase %v, %v\nwant %v, %v\n%s", name, all.Verdict, all.Anomalies, strong.Verdict, strong.Anomalies, show(h))
+				t.Fatalf("%s: in the final phase %v, %v\nwant %v, %v\n%s", name, all.Verdict, all.Anomalies, strong.Verdict, strong.Anomalies, rulestest.Show(h))
 			}
 		}
 	}

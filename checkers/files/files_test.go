@@ -1,10 +1,8 @@
 package files
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,27 +24,6 @@ func TestCases(t *testing.T) {
 		}
 		return New(Options{})
 	})
-}
-
-// rounds is how many random histories a test looks at.
-func rounds() int {
-	switch {
-	case os.Getenv("ORDEAL_LONG") != "":
-		return 2000000
-	case testing.Short():
-		return 5000
-	default:
-		return 100000
-	}
-}
-
-func show(h *history.History) string {
-	var b strings.Builder
-	for i := range h.Ops {
-		op := &h.Ops[i]
-		fmt.Fprintln(&b, op.Index, op.Process, op.Type, op.F, op.Key, op.Value)
-	}
-	return b.String()
 }
 
 // moment is an operation that has to be given one.
@@ -157,18 +134,7 @@ func namesExplainable(h *history.History) bool {
 func verdicts(t *testing.T, h *history.History, c checkers.Checker, names []string, refuse bool) checkers.Result {
 	t.Helper()
 	r := c.Check(t.Context(), h)
-	if refuse && r.Verdict != checkers.Unknown {
-		rulestest.Refuse(t, h, r, names)
-		rulestest.MadeUp(t, rand.New(rand.NewPCG(1, uint64(len(h.Ops)))), h, r, names, []string{"", "a", "b", "c", "1", "2", "3"})
-		return r
-	}
-	claim := rulestest.Confirm(t, h, r)
-	if r.Verdict == checkers.Invalid {
-		claim.Evidence, claim.Verdict = nil, checkers.OK
-		if rulestest.Try(t, h, claim) == nil {
-			t.Fatalf("confirmed as ok: %+v\n%s", r.Anomalies, show(h))
-		}
-	}
+	rulestest.Judged(t, rand.New(rand.NewPCG(1, uint64(len(h.Ops)))), h, r, names, []string{"", "a", "b", "c", "1", "2", "3"}, refuse)
 	return r
 }
 
@@ -177,14 +143,14 @@ func TestContentAgainstDefinition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	sums := map[string]int{}
-	for i := range rounds() {
+	for i := range rulestest.Rounds() {
 		h := newSim(rng, []int{0, 20, 6}[i%3]).contents(4 + rng.IntN(16))
 		if len(h.Ops) == 0 {
 			continue
 		}
 		r := verdicts(t, h, New(Options{}), Anomalies(), i%500 == 0)
 		if want := contentExplainable(h); r.Verdict != checkers.Unknown && want != (r.Verdict == checkers.OK) {
-			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, show(h))
+			t.Fatalf("%v %+v, want %v\n%s", r.Verdict, r.Anomalies, want, rulestest.Show(h))
 		}
 		for _, a := range r.Anomalies {
 			sums[a.Name]++
@@ -200,14 +166,14 @@ func TestNamesAgainstDefinition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 2))
 	sums, missed, all := map[string]int{}, 0, 0
-	for i := range rounds() {
+	for i := range rulestest.Rounds() {
 		h := newSim(rng, []int{0, 30, 10}[i%3]).namespace(4 + rng.IntN(14))
 		if len(h.Ops) == 0 {
 			continue
 		}
 		r := verdicts(t, h, New(Options{}), Anomalies(), i%500 == 0)
 		if i%3 == 0 && r.Verdict == checkers.Invalid {
-			t.Fatalf("%+v\n%s", r.Anomalies, show(h))
+			t.Fatalf("%+v\n%s", r.Anomalies, rulestest.Show(h))
 		}
 		inode := slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == InodeChanged || a.Name == SharedInode })
 		for _, a := range r.Anomalies {
@@ -218,7 +184,7 @@ func TestNamesAgainstDefinition(t *testing.T) {
 		}
 		want := namesExplainable(h)
 		if want && r.Verdict == checkers.Invalid {
-			t.Fatalf("%+v, but there is an order\n%s", r.Anomalies, show(h))
+			t.Fatalf("%+v, but there is an order\n%s", r.Anomalies, rulestest.Show(h))
 		}
 		if !want {
 			all++
@@ -241,15 +207,7 @@ func TestHostile(t *testing.T) {
 
 func TestStops(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	s := newSim(rand.New(rand.NewPCG(1, 1)), 0)
-	h := s.contents(40)
-	for _, c := range []checkers.Checker{New(Options{}), NewAppend(AppendOptions{})} {
-		if r := c.Check(ctx, h); r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, "stopped") {
-			t.Errorf("%s: %v %s", c.Name(), r.Verdict, r.Reason)
-		}
-	}
+	rulestest.Stops(t, newSim(rand.New(rand.NewPCG(1, 1)), 0).contents(40), New(Options{}), NewAppend(AppendOptions{}))
 }
 
 func BenchmarkContent(b *testing.B) {

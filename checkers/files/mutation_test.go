@@ -11,26 +11,17 @@ import (
 )
 
 // log is a history of calls one after the other, which mutations change.
-type log struct{ h history.History }
+type log struct{ rulestest.Steps }
 
 func (l *log) call(f, key string, in, out history.Value) int {
-	op := history.Op{Index: len(l.h.Ops), Time: int64(len(l.h.Ops)) * 1e6, Process: history.Process(len(l.h.Ops) % 4), F: f, Value: in}
+	op := history.Op{Process: history.Process(len(l.H.Ops) % 4), F: f, Value: in}
 	if key != "" {
 		op.Key = history.String(key)
 	}
-	l.h.Ops = append(l.h.Ops, op)
-	op.Index, op.Time, op.Type, op.Value = op.Index+1, op.Time+1e6, history.OK, out
-	l.h.Ops = append(l.h.Ops, op)
-	return op.Index - 1
+	return l.Call(op, out)
 }
 
-// out changes what a call returned.
-func (l *log) out(call int, v history.Value) { l.h.Ops[call+1].Value = v }
-
-func (l *log) fail(call int) { l.h.Ops[call+1].Type = history.Fail }
-
-// forget takes a call out of what the checker looks at.
-func (l *log) forget(call int) { l.h.Ops[call].F, l.h.Ops[call+1].F = "noop", "noop" }
+func (l *log) fail(call int) { l.End(call, history.Fail) }
 
 func str(s string) history.Value { return history.String(s) }
 
@@ -73,74 +64,74 @@ func growing(l *log, rng *rand.Rand) []int {
 }
 
 var mutations = []mutation{
-	{StaleRead, twoWrites, func(l *log, c []int) { l.out(c[4], history.Int(1)) }},
-	{EmptyRead, twoWrites, func(l *log, c []int) { l.out(c[3], history.Nil) }},
+	{StaleRead, twoWrites, func(l *log, c []int) { l.Out(c[4], history.Int(1)) }},
+	{EmptyRead, twoWrites, func(l *log, c []int) { l.Out(c[3], history.Nil) }},
 	{DirtyRead, twoWrites, func(l *log, c []int) { l.fail(c[2]) }},
-	{ThinAirRead, twoWrites, func(l *log, c []int) { l.out(c[4], history.Int(77)) }},
-	{FutureRead, twoWrites, func(l *log, c []int) { l.out(c[0], history.Int(2)) }},
-	{LostFile, names, func(l *log, c []int) { l.out(c[7], dir()) }},
-	{RenameNeither, names, func(l *log, c []int) { l.out(c[3], dir()) }},
-	{RenameBoth, names, func(l *log, c []int) { l.out(c[3], dir("x", 1, "y", 1)) }},
-	{StaleName, names, func(l *log, c []int) { l.out(c[5], dir("x", 1, "z", 2)) }},
-	{Resurrected, names, func(l *log, c []int) { l.out(c[7], dir("y", 1, "z", 2)) }},
+	{ThinAirRead, twoWrites, func(l *log, c []int) { l.Out(c[4], history.Int(77)) }},
+	{FutureRead, twoWrites, func(l *log, c []int) { l.Out(c[0], history.Int(2)) }},
+	{LostFile, names, func(l *log, c []int) { l.Out(c[7], dir()) }},
+	{RenameNeither, names, func(l *log, c []int) { l.Out(c[3], dir()) }},
+	{RenameBoth, names, func(l *log, c []int) { l.Out(c[3], dir("x", 1, "y", 1)) }},
+	{StaleName, names, func(l *log, c []int) { l.Out(c[5], dir("x", 1, "z", 2)) }},
+	{Resurrected, names, func(l *log, c []int) { l.Out(c[7], dir("y", 1, "z", 2)) }},
 	{Reappeared, names, func(l *log, c []int) {
-		l.h.Ops[c[6]].F, l.h.Ops[c[6]+1].F = "noop", "noop"
-		l.h.Ops[c[2]].F, l.h.Ops[c[2]+1].F = "delete", "delete"
-		l.h.Ops[c[2]].Value, l.h.Ops[c[2]+1].Type = str("x"), history.Info
-		l.out(c[3], dir())
-		l.out(c[5], dir("x", 1, "z", 2))
-		l.out(c[7], dir("x", 1, "z", 2))
+		l.H.Ops[c[6]].F, l.H.Ops[c[6]+1].F = "noop", "noop"
+		l.H.Ops[c[2]].F, l.H.Ops[c[2]+1].F = "delete", "delete"
+		l.H.Ops[c[2]].Value, l.H.Ops[c[2]+1].Type = str("x"), history.Info
+		l.Out(c[3], dir())
+		l.Out(c[5], dir("x", 1, "z", 2))
+		l.Out(c[7], dir("x", 1, "z", 2))
 	}},
 	{ListFork, names, func(l *log, c []int) {
-		l.forget(c[2])
-		l.forget(c[6])
+		l.Forget(c[2])
+		l.Forget(c[6])
 		l.fail(c[0])
-		l.h.Ops[c[0]+1].Type = history.Info
+		l.H.Ops[c[0]+1].Type = history.Info
 		l.fail(c[4])
-		l.h.Ops[c[4]+1].Type = history.Info
-		l.out(c[3], dir())
-		l.forget(c[1])
-		l.forget(c[3])
+		l.H.Ops[c[4]+1].Type = history.Info
+		l.Out(c[3], dir())
+		l.Forget(c[1])
+		l.Forget(c[3])
 		// Two lists at the same time.
-		last := l.h.Ops[c[7]+1]
-		a, b := l.h.Ops[c[5]], l.h.Ops[c[7]]
-		l.out(c[5], dir("x", 1))
-		done := l.h.Ops[c[5]+1]
+		last := l.H.Ops[c[7]+1]
+		a, b := l.H.Ops[c[5]], l.H.Ops[c[7]]
+		l.Out(c[5], dir("x", 1))
+		done := l.H.Ops[c[5]+1]
 		done.Process, b.Process, last.Process = 7, 8, 8
 		a.Process = 7
 		last.Value = dir("z", 2)
 		for i, op := range []history.Op{a, b, done, last} {
 			at := []int{c[5], c[5] + 1, c[7], c[7] + 1}[i]
-			op.Index, op.Time = l.h.Ops[at].Index, l.h.Ops[at].Time
-			defer func() { l.h.Ops[at] = op }()
+			op.Index, op.Time = l.H.Ops[at].Index, l.H.Ops[at].Time
+			defer func() { l.H.Ops[at] = op }()
 		}
-		l.forget(c[6])
+		l.Forget(c[6])
 	}},
 	{PhantomName, names, func(l *log, c []int) { l.fail(c[0]) }},
 	{PrematureName, names, func(l *log, c []int) {
-		l.forget(c[0])
+		l.Forget(c[0])
 		l.call("create", "", str("x"), str("x"))
 	}},
 	{DoubleRemove, names, func(l *log, c []int) { l.call("delete", "", str("y"), history.Nil) }},
-	{PhantomName, names, func(l *log, c []int) { l.out(c[7], dir("q", 7, "z", 2)) }},
+	{PhantomName, names, func(l *log, c []int) { l.Out(c[7], dir("q", 7, "z", 2)) }},
 	{PhantomName, names, func(l *log, c []int) { l.fail(c[4]) }},
-	{PhantomName, names, func(l *log, c []int) { l.forget(c[0]) }},
-	{PrematureName, names, func(l *log, c []int) { l.out(c[3], dir("y", 1, "z", 2)) }},
-	{InodeChanged, names, func(l *log, c []int) { l.out(c[5], dir("y", 9, "z", 2)) }},
-	{SharedInode, names, func(l *log, c []int) { l.out(c[5], dir("y", 1, "z", 1)) }},
+	{PhantomName, names, func(l *log, c []int) { l.Forget(c[0]) }},
+	{PrematureName, names, func(l *log, c []int) { l.Out(c[3], dir("y", 1, "z", 2)) }},
+	{InodeChanged, names, func(l *log, c []int) { l.Out(c[5], dir("y", 9, "z", 2)) }},
+	{SharedInode, names, func(l *log, c []int) { l.Out(c[5], dir("y", 1, "z", 1)) }},
 }
 
 var appendMutations = []mutation{
-	{LostRecord, growing, func(l *log, c []int) { l.out(c[4], history.Ints(1)) }},
-	{LostLength, growing, func(l *log, c []int) { l.out(c[2], history.Int(4)) }},
-	{Diverged, growing, func(l *log, c []int) { l.out(c[4], history.Ints(2, 1)) }},
-	{Gap, growing, func(l *log, c []int) { l.out(c[4], history.Ints(1, 3)); l.out(c[5], history.Ints(1, 3)) }},
-	{Reordered, growing, func(l *log, c []int) { l.out(c[4], history.Ints(2, 1, 3)); l.out(c[5], history.Ints(2, 1, 3)) }},
-	{DuplicateRecord, growing, func(l *log, c []int) { l.out(c[5], history.Ints(1, 2, 3, 3)) }},
-	{PhantomRecord, growing, func(l *log, c []int) { l.out(c[5], history.Ints(1, 2, 3, 9)) }},
+	{LostRecord, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(1)) }},
+	{LostLength, growing, func(l *log, c []int) { l.Out(c[2], history.Int(4)) }},
+	{Diverged, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(2, 1)) }},
+	{Gap, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(1, 3)); l.Out(c[5], history.Ints(1, 3)) }},
+	{Reordered, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(2, 1, 3)); l.Out(c[5], history.Ints(2, 1, 3)) }},
+	{DuplicateRecord, growing, func(l *log, c []int) { l.Out(c[5], history.Ints(1, 2, 3, 3)) }},
+	{PhantomRecord, growing, func(l *log, c []int) { l.Out(c[5], history.Ints(1, 2, 3, 9)) }},
 	{PhantomRecord, growing, func(l *log, c []int) { l.fail(c[3]) }},
 	{PrematureRecord, growing, func(l *log, c []int) {
-		l.forget(c[3])
+		l.Forget(c[3])
 		l.call("append", "f", history.Int(3), history.Nil)
 	}},
 }
@@ -183,16 +174,8 @@ func mutate(t *testing.T, rng *rand.Rand, m mutation, c checkers.Checker, filler
 	t.Helper()
 	for range 30 {
 		l, calls := m.around(rng, filler)
-		if r := c.Check(t.Context(), &l.h); r.Verdict != checkers.OK {
-			t.Fatalf("%s: flagged before: %v %s %+v\n%s", m.rule, r.Verdict, r.Reason, r.Anomalies, show(&l.h))
-		}
-		m.hurt(l, calls)
-		r := c.Check(t.Context(), &l.h)
-		if !slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == m.rule }) {
-			t.Fatalf("%s: %v %s %+v\n%s", m.rule, r.Verdict, r.Reason, r.Anomalies, show(&l.h))
-		}
-		rulestest.Refuse(t, &l.h, r, names)
-		core(t, c, &l.h, r)
+		r := rulestest.Broken(t, c, &l.H, m.rule, names, func() { m.hurt(l, calls) })
+		core(t, c, &l.H, r)
 	}
 }
 
@@ -202,11 +185,11 @@ func core(t *testing.T, c checkers.Checker, h *history.History, r checkers.Resul
 	t.Helper()
 	for _, a := range r.Anomalies {
 		for _, index := range a.Ops {
-			less := &log{h: history.History{Ops: slices.Clone(h.Ops)}}
-			less.forget(index)
-			again := c.Check(t.Context(), &less.h)
+			less := &rulestest.Steps{H: history.History{Ops: slices.Clone(h.Ops)}}
+			less.Forget(index)
+			again := c.Check(t.Context(), &less.H)
 			if slices.ContainsFunc(again.Anomalies, func(b checkers.Anomaly) bool { return a.Name == b.Name && slices.Equal(a.Ops, b.Ops) }) {
-				t.Fatalf("%+v is still there without %d\n%s", a, index, show(h))
+				t.Fatalf("%+v is still there without %d\n%s", a, index, rulestest.Show(h))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules/rulestest"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
@@ -11,16 +12,13 @@ import (
 // invocation and their completion. With noise, some effects and answers are
 // wrong.
 type sim struct {
-	rng   *rand.Rand
-	noise int // one step in so many goes wrong; 0 for none
-	h     history.History
+	rulestest.Sim
 	open  []pending
 	names map[string]int64   // name to inode
 	tags  map[string]int64   // file to content
 	list  map[string][]int64 // file to records
 	held  map[string]int64   // file to durable length
 	next  int64
-	time  int64
 }
 
 type pending struct {
@@ -31,27 +29,19 @@ type pending struct {
 }
 
 func newSim(rng *rand.Rand, noise int) *sim {
-	return &sim{rng: rng, noise: noise, names: map[string]int64{}, tags: map[string]int64{}, list: map[string][]int64{}, held: map[string]int64{}}
-}
-
-func (s *sim) wrong() bool { return s.noise > 0 && s.rng.IntN(s.noise) == 0 }
-
-func (s *sim) record(op history.Op) {
-	s.time += int64(s.rng.IntN(3)) * 1e6
-	op.Index, op.Time = len(s.h.Ops), s.time
-	s.h.Ops = append(s.h.Ops, op)
+	return &sim{Sim: rulestest.Sim{RNG: rng, Noise: noise, Step: 3}, names: map[string]int64{}, tags: map[string]int64{}, list: map[string][]int64{}, held: map[string]int64{}}
 }
 
 func (s *sim) start(op history.Op, effect func() (history.Type, history.Value)) {
-	op.Process, op.Node = history.Process(len(s.h.Ops)), []string{"n1", "n2"}[s.rng.IntN(2)]
-	s.record(op)
+	op.Process, op.Node = history.Process(len(s.H.Ops)), []string{"n1", "n2"}[s.RNG.IntN(2)]
+	s.Record(op)
 	s.open = append(s.open, pending{op: op, effect: effect})
 }
 
 // happen lets an open operation take effect.
 func (s *sim) happen() {
 	if len(s.open) > 0 {
-		s.open[s.rng.IntN(len(s.open))].run()
+		s.open[s.RNG.IntN(len(s.open))].run()
 	}
 }
 
@@ -67,28 +57,28 @@ func (s *sim) finish() {
 	if len(s.open) == 0 {
 		return
 	}
-	i := s.rng.IntN(len(s.open))
+	i := s.RNG.IntN(len(s.open))
 	p := s.open[i]
 	s.open = slices.Delete(s.open, i, i+1)
-	lost := s.rng.IntN(6) == 0
-	if !lost || s.rng.IntN(2) == 0 {
+	lost := s.RNG.IntN(6) == 0
+	if !lost || s.RNG.IntN(2) == 0 {
 		p.run()
 	}
 	op := p.op
 	op.Type, op.Value = p.typ, p.value
 	if lost {
 		op.Type, op.Value = history.Info, p.op.Value
-		if s.rng.IntN(2) == 0 {
+		if s.RNG.IntN(2) == 0 {
 			return
 		}
 	}
-	s.record(op)
+	s.Record(op)
 }
 
 // run makes a history of some steps, each of which is one of the given kinds.
 func (s *sim) run(steps int, kinds ...func()) *history.History {
 	for range steps {
-		switch n := s.rng.IntN(len(kinds) + 3); {
+		switch n := s.RNG.IntN(len(kinds) + 3); {
 		case n < len(kinds):
 			kinds[n]()
 		case n == len(kinds):
@@ -97,24 +87,24 @@ func (s *sim) run(steps int, kinds ...func()) *history.History {
 			s.finish()
 		}
 	}
-	for len(s.open) > 0 && s.rng.IntN(8) > 0 {
+	for len(s.open) > 0 && s.RNG.IntN(8) > 0 {
 		s.finish()
 	}
-	return &s.h
+	return &s.H
 }
 
-func (s *sim) key() history.Value { return history.String([]string{"f", "f", "g"}[s.rng.IntN(3)]) }
+func (s *sim) key() history.Value { return history.String([]string{"f", "f", "g"}[s.RNG.IntN(3)]) }
 
 func (s *sim) write() {
 	key := s.key()
 	s.next++
 	tag := s.next
 	s.start(history.Op{F: "write", Key: key, Value: history.Int(tag)}, func() (history.Type, history.Value) {
-		if s.wrong() {
+		if s.Wrong() {
 			return history.OK, history.Int(tag)
 		}
 		s.tags[key.Text()] = tag
-		if s.wrong() {
+		if s.Wrong() {
 			return history.Fail, history.Int(tag)
 		}
 		return history.OK, history.Int(tag)
@@ -125,8 +115,8 @@ func (s *sim) read() {
 	key := s.key()
 	s.start(history.Op{F: "read", Key: key, Value: history.Nil}, func() (history.Type, history.Value) {
 		tag := s.tags[key.Text()]
-		if s.wrong() {
-			tag = int64(s.rng.IntN(int(s.next) + 2))
+		if s.Wrong() {
+			tag = int64(s.RNG.IntN(int(s.next) + 2))
 		}
 		if tag == 0 {
 			return history.OK, history.Nil
@@ -136,7 +126,7 @@ func (s *sim) read() {
 }
 
 // some returns a name that was made at some time, and often still is there.
-func (s *sim) some() string { return string(rune('a' + s.rng.IntN(int(s.next)+1))) }
+func (s *sim) some() string { return string(rune('a' + s.RNG.IntN(int(s.next)+1))) }
 
 func (s *sim) fresh() string {
 	s.next++
@@ -147,7 +137,7 @@ func (s *sim) create() {
 	name := s.fresh()
 	s.start(history.Op{F: "create", Value: history.String(name)}, func() (history.Type, history.Value) {
 		s.names[name] = int64(100 + name[0])
-		if s.wrong() {
+		if s.Wrong() {
 			delete(s.names, name)
 		}
 		return s.answer(true, history.String(name))
@@ -156,7 +146,7 @@ func (s *sim) create() {
 
 // answer is that an operation was done or not, and sometimes the contrary.
 func (s *sim) answer(done bool, v history.Value) (history.Type, history.Value) {
-	if done != s.wrong() {
+	if done != s.Wrong() {
 		return history.OK, v
 	}
 	return history.Fail, v
@@ -170,10 +160,10 @@ func (s *sim) rename() {
 		inode, ok := s.names[from]
 		if ok {
 			s.names[to] = inode
-			if !s.wrong() {
+			if !s.Wrong() {
 				delete(s.names, from)
 			}
-			if s.wrong() {
+			if s.Wrong() {
 				delete(s.names, to)
 			}
 		}
@@ -185,7 +175,7 @@ func (s *sim) remove() {
 	name := s.some()
 	s.start(history.Op{F: "delete", Value: history.String(name)}, func() (history.Type, history.Value) {
 		_, ok := s.names[name]
-		if !s.wrong() {
+		if !s.Wrong() {
 			delete(s.names, name)
 		}
 		return s.answer(ok, history.String(name))
@@ -198,10 +188,10 @@ func (s *sim) ls() {
 		for n := range s.next {
 			name := string(rune('a' + n))
 			inode, ok := s.names[name]
-			if s.wrong() {
+			if s.Wrong() {
 				inode++
 			}
-			if ok != s.wrong() {
+			if ok != s.Wrong() {
 				kvs = append(kvs, history.String(name), history.Int(inode))
 			}
 		}
@@ -225,7 +215,7 @@ func (s *sim) append() {
 	s.next++
 	v := s.next
 	s.start(history.Op{F: "append", Key: key, Value: history.Int(v)}, func() (history.Type, history.Value) {
-		if !s.wrong() {
+		if !s.Wrong() {
 			s.list[key.Text()] = append(s.list[key.Text()], v)
 		}
 		return s.answer(true, history.Int(v))
@@ -236,10 +226,10 @@ func (s *sim) sync() {
 	key := s.key()
 	s.start(history.Op{F: "sync", Key: key, Value: history.Nil}, func() (history.Type, history.Value) {
 		n := int64(len(s.list[key.Text()]))
-		if !s.wrong() {
+		if !s.Wrong() {
 			s.held[key.Text()] = n
 		}
-		if s.rng.IntN(2) == 0 {
+		if s.RNG.IntN(2) == 0 {
 			return history.OK, history.Nil
 		}
 		return history.OK, history.Int(n)
@@ -250,14 +240,14 @@ func (s *sim) readAll() {
 	key := s.key()
 	s.start(history.Op{F: "read", Key: key, Value: history.Nil}, func() (history.Type, history.Value) {
 		list := slices.Clone(s.list[key.Text()])
-		if s.wrong() && len(list) > 0 {
-			list[s.rng.IntN(len(list))] = 1 + int64(s.rng.IntN(int(s.next)+1))
+		if s.Wrong() && len(list) > 0 {
+			list[s.RNG.IntN(len(list))] = 1 + int64(s.RNG.IntN(int(s.next)+1))
 		}
-		if i := len(list) - 1; s.wrong() && i > 0 {
+		if i := len(list) - 1; s.Wrong() && i > 0 {
 			list[i], list[i-1] = list[i-1], list[i]
 		}
-		if s.wrong() && len(list) > 0 {
-			list = list[:s.rng.IntN(len(list))]
+		if s.Wrong() && len(list) > 0 {
+			list = list[:s.RNG.IntN(len(list))]
 		}
 		return history.OK, history.Ints(list...)
 	})
@@ -266,7 +256,7 @@ func (s *sim) readAll() {
 // crash loses what is not durable, in runs that go wrong; a record that a read
 // has seen is not lost in those that are right, for it would leave a gap.
 func (s *sim) crash() {
-	if s.wrong() {
+	if s.Wrong() {
 		s.list["f"] = s.list["f"][:s.held["f"]:s.held["f"]]
 	}
 }
