@@ -1,14 +1,10 @@
 package ledger
 
 import (
-	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,18 +35,6 @@ func TestCases(t *testing.T) {
 	})
 }
 
-// rounds is how many random histories a test looks at.
-func rounds() int {
-	switch {
-	case os.Getenv("ORDEAL_LONG") != "":
-		return 2000000
-	case testing.Short():
-		return 5000
-	default:
-		return 100000
-	}
-}
-
 func randomOptions(rng *rand.Rand) Options {
 	opts := Options{Depth: 1 + rng.IntN(3), Reward: 1, Closed: rng.IntN(2) == 0, Delta: time.Duration(rng.IntN(3)) * 4 * time.Millisecond,
 		Inclusion: time.Duration(rng.IntN(2)) * 8 * time.Millisecond}
@@ -69,7 +53,7 @@ func TestAgainstDefinition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	sums, verdicts := map[string]int{}, map[checkers.Verdict]int{}
-	for i := range rounds() {
+	for i := range rulestest.Rounds() {
 		s := newSim(rng, []int{0, 60, 15}[i%3])
 		h := s.run(3 + rng.IntN(11))
 		opts := randomOptions(rng)
@@ -85,7 +69,7 @@ func TestAgainstDefinition(t *testing.T) {
 		want := byDefinition(h, opts)
 		if r.Verdict == checkers.Unknown {
 			if len(want) > 0 {
-				t.Fatalf("unknown, %s, but %v\n%v", r.Reason, want, show(h))
+				t.Fatalf("unknown, %s, but %v\n%v", r.Reason, want, rulestest.Show(h))
 			}
 			continue
 		}
@@ -94,7 +78,7 @@ func TestAgainstDefinition(t *testing.T) {
 			sums[rule] += min(1, report.Broken[rule])
 			hidden := forks && (rule == FinalityReversal || rule == DeepReorg) // the fork says it already
 			if got := report.Broken[rule] > 0; got != want[rule] && !(hidden && !got) {
-				t.Fatalf("%s: we say %v, want %v, %+v\n%v", rule, got, want[rule], opts, show(h))
+				t.Fatalf("%s: we say %v, want %v, %+v\n%v", rule, got, want[rule], opts, rulestest.Show(h))
 			}
 		}
 		claim := rulestest.Confirm(t, h, r)
@@ -105,25 +89,12 @@ func TestAgainstDefinition(t *testing.T) {
 		claim.Evidence = nil
 		if claim.Verdict = checkers.OK; len(want) > 0 {
 			if err := rulestest.Try(t, h, claim); err == nil {
-				t.Fatalf("confirmed as ok: %v\n%v", want, show(h))
+				t.Fatalf("confirmed as ok: %v\n%v", want, rulestest.Show(h))
 			}
 		}
 	}
-	t.Log(verdicts, sums)
-	for _, rule := range Anomalies() {
-		if sums[rule] < 10 && !testing.Short() {
-			t.Errorf("%s was seen %d times: the test shows little", rule, sums[rule])
-		}
-	}
-}
-
-func show(h *history.History) string {
-	var b strings.Builder
-	for i := range h.Ops {
-		op := &h.Ops[i]
-		fmt.Fprintln(&b, op.Index, op.Time, op.Process, op.Node, op.Type, op.F, op.Value, op.Final)
-	}
-	return b.String()
+	t.Log(verdicts)
+	rulestest.Enough(t, sums, Anomalies())
 }
 
 // TestMadeUp sees that no made-up evidence makes a valid history invalid.
@@ -158,7 +129,7 @@ func with(v history.Value, key string, value history.Value) history.Value {
 
 // fork lets an observation name another tip: a new block on the given one.
 func fork(op *history.Op, on string, height int64, txs ...history.Value) {
-	z := fields("id", text("Z"), "parent", text(on), "height", history.Int(height), "txs", history.List(txs...))
+	z := rulestest.Fields("id", text("Z"), "parent", text(on), "height", history.Int(height), "txs", history.List(txs...))
 	op.Value = with(with(op.Value, "tip", text("Z")), "blocks", history.List(append(slices.Clone(op.Value.Get("blocks").Elems()), z)...))
 }
 
@@ -185,7 +156,7 @@ func described(h *history.History) []history.Value {
 }
 
 func pay(id, from string, amount, nonce int64) history.Value {
-	return fields("id", text(id), "from", text(from), "to", text("b"), "amount", history.Int(amount), "nonce", history.Int(nonce))
+	return rulestest.Fields("id", text(id), "from", text(from), "to", text("b"), "amount", history.Int(amount), "nonce", history.Int(nonce))
 }
 
 // corruption breaks one rule in a valid history, and says if there was room.
@@ -316,7 +287,7 @@ var corruptions = map[string]corruption{
 	Inflation: func(rng *rand.Rand, h *history.History) bool {
 		op := of(rng, h, "observe", some)
 		if op != nil {
-			on(h, op, fields("id", text("zz"), "to", text("a"), "amount", history.Int(2)))
+			on(h, op, rulestest.Fields("id", text("zz"), "to", text("a"), "amount", history.Int(2)))
 		}
 		return op != nil
 	},
@@ -429,7 +400,7 @@ var corruptions = map[string]corruption{
 			return false
 		}
 		for i, op := range []*history.Op{a, b} {
-			op.Value = with(op.Value, "votes", history.List(fields("validator", text("v1"), "height", history.Int(3), "round", history.Int(0), "step", text("x"), "block", text(strconv.Itoa(i)))))
+			op.Value = with(op.Value, "votes", history.List(rulestest.Fields("validator", text("v1"), "height", history.Int(3), "round", history.Int(0), "step", text("x"), "block", text(strconv.Itoa(i)))))
 		}
 		return true
 	},
@@ -447,14 +418,14 @@ func TestMutations(t *testing.T) {
 				s.calm = true
 				h := s.run(20 + rng.IntN(20))
 				if r := New(opts).Check(t.Context(), h); r.Verdict != checkers.OK && r.Verdict != checkers.Unknown {
-					t.Fatalf("flagged before: %+v\n%v", r.Anomalies, show(h))
+					t.Fatalf("flagged before: %+v\n%v", r.Anomalies, rulestest.Show(h))
 				}
 				if !corruptions[rule](rng, h) {
 					continue
 				}
 				report, err := Check(t.Context(), h, opts)
 				if err != nil || report.Broken[rule] == 0 {
-					t.Fatalf("%v %v\n%v", report, err, show(h))
+					t.Fatalf("%v %v\n%v", report, err, rulestest.Show(h))
 				}
 				r := New(opts).Check(t.Context(), h)
 				if done++; done%10 == 0 {
@@ -469,31 +440,23 @@ func TestMutations(t *testing.T) {
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	genesis := fields("id", history.Int(1), "height", history.Int(0), "txs", history.List(fields("id", history.Int(1), "to", text("a"), "amount", history.Int(1))))
-	child := fields("id", history.Int(2), "height", history.Int(1), "parent", history.Int(1), "txs", history.List(pay("1", "a", 1, 1)))
-	other := fields("id", history.Int(3), "height", history.Int(2), "parent", history.Int(1), "txs", history.List(pay("2", "a", 1, 1)))
+	genesis := rulestest.Fields("id", history.Int(1), "height", history.Int(0), "txs", history.List(rulestest.Fields("id", history.Int(1), "to", text("a"), "amount", history.Int(1))))
+	child := rulestest.Fields("id", history.Int(2), "height", history.Int(1), "parent", history.Int(1), "txs", history.List(pay("1", "a", 1, 1)))
+	other := rulestest.Fields("id", history.Int(3), "height", history.Int(2), "parent", history.Int(1), "txs", history.List(pay("2", "a", 1, 1)))
 	see := func(tip int64, more ...any) history.Value {
-		return fields(append([]any{"tip", history.Int(tip), "blocks", history.List(genesis, child, other)}, more...)...)
+		return rulestest.Fields(append([]any{"tip", history.Int(tip), "blocks", history.List(genesis, child, other)}, more...)...)
 	}
 	for _, opts := range []Options{{}, {Depth: 1, Closed: true}} {
 		hostile.Feed(t, New(opts), []string{"observe"}, []history.Value{see(1), see(2, "finalized", history.Int(2)), see(3), see(4)})
 	}
 	hostile.Feed(t, New(Options{Depth: 1}), []string{"observe", "observe", "observe", "transfer", "balances"}, []history.Value{see(1), see(2), see(3),
-		pay("1", "a", 1, 1), fields("tip", history.Int(1), "accounts", fields("a", history.Int(1)))})
+		pay("1", "a", 1, 1), rulestest.Fields("tip", history.Int(1), "accounts", rulestest.Fields("a", history.Int(1)))})
 	hostile.Feed(t, New(Options{}), []string{"status", "observe"}, []history.Value{text("confirmed"), see(2, "finalized", history.Int(2)), see(3, "finalized", history.Int(3))})
 }
 
 func TestStops(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	s := newSim(rand.New(rand.NewPCG(1, 1)), 0)
-	h := s.run(40)
-	for _, c := range []checkers.Checker{New(Options{}), NewNotary()} {
-		if r := c.Check(ctx, h); r.Verdict != checkers.Unknown || !strings.Contains(r.Reason, "stopped") {
-			t.Errorf("%s: %v %s", c.Name(), r.Verdict, r.Reason)
-		}
-	}
+	rulestest.Stops(t, newSim(rand.New(rand.NewPCG(1, 1)), 0).run(40), New(Options{}), NewNotary())
 }
 
 // long makes a history of a chain of n blocks that three nodes see grow.
@@ -506,15 +469,15 @@ func long(n int) *history.History {
 		h.Ops = append(h.Ops, op)
 	}
 	for i := range n {
-		b := fields("id", history.Int(int64(i+1)), "height", history.Int(int64(i)))
+		b := rulestest.Fields("id", history.Int(int64(i+1)), "height", history.Int(int64(i)))
 		if i > 0 {
 			tx := pay(strconv.Itoa(i), "a", 1, int64(i))
 			record(history.Op{F: "transfer", Node: "n1", Value: tx}, tx)
 			b = with(with(b, "parent", history.Int(int64(i))), "txs", history.List(tx))
 		} else {
-			b = with(b, "txs", history.List(fields("id", text("g"), "to", text("a"), "amount", history.Int(int64(n)))))
+			b = with(b, "txs", history.List(rulestest.Fields("id", text("g"), "to", text("a"), "amount", history.Int(int64(n)))))
 		}
-		record(history.Op{F: "observe", Node: nodes[i%3], Final: i > n/2}, fields("tip", history.Int(int64(i+1)), "blocks", history.List(b)))
+		record(history.Op{F: "observe", Node: nodes[i%3], Final: i > n/2}, rulestest.Fields("tip", history.Int(int64(i+1)), "blocks", history.List(b)))
 	}
 	return h
 }
@@ -540,16 +503,7 @@ func BenchmarkLedger(b *testing.B) {
 }
 
 func FuzzLedger(f *testing.F) {
-	for i := range 8 {
-		data := make([]byte, 200)
-		rng := rand.New(rand.NewPCG(8, uint64(i)))
-		for j := range data {
-			data[j] = byte(rng.Uint32())
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		rng := rulestest.Rand(data)
+	rulestest.Fuzz(f, func(t *testing.T, rng *rand.Rand) {
 		opts := randomOptions(rng)
 		for _, h := range []*history.History{newSim(rng, 1+rng.IntN(30)).run(20), stampings(rng, 8)} {
 			for _, c := range []checkers.Checker{New(opts), NewNotary()} {

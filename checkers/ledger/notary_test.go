@@ -12,16 +12,16 @@ import (
 // stampings makes a small history of a notary that is right, but for one answer
 // in noise.
 func stampings(rng *rand.Rand, noise int) *history.History {
-	s := &sim{rng: rng, noise: noise}
+	s := &sim{Sim: rulestest.Sim{RNG: rng, Noise: noise, Step: 3}}
 	height := int64(0)
 	at := map[string]history.Value{}
 	where := func(doc string) history.Value {
 		v, ok := at[doc]
 		switch {
-		case s.wrong():
+		case s.Wrong():
 			n := int64(rng.IntN(3))
-			return fields("block", history.Int(n), "height", history.Int(n))
-		case !ok || s.wrong():
+			return rulestest.Fields("block", history.Int(n), "height", history.Int(n))
+		case !ok || s.Wrong():
 			return history.Nil
 		default:
 			return v
@@ -32,10 +32,10 @@ func stampings(rng *rand.Rand, noise int) *history.History {
 		switch rng.IntN(4) {
 		case 0:
 			ends := []history.Type{history.OK, history.OK, history.Info, history.Fail}[rng.IntN(4)]
-			s.start(history.Op{F: "stamp", Value: text(doc)}, func() (history.Type, history.Value) {
-				if _, ok := at[doc]; !ok && ends == history.OK || s.wrong() {
+			s.Start(history.Op{F: "stamp", Value: text(doc)}, func() (history.Type, history.Value) {
+				if _, ok := at[doc]; !ok && ends == history.OK || s.Wrong() {
 					height += int64(rng.IntN(2))
-					at[doc] = fields("block", history.Int(height), "height", history.Int(height))
+					at[doc] = rulestest.Fields("block", history.Int(height), "height", history.Int(height))
 				}
 				if ends != history.OK {
 					return ends, text(doc)
@@ -50,7 +50,7 @@ func stampings(rng *rand.Rand, noise int) *history.History {
 			if rng.IntN(2) == 0 {
 				v = where(doc)
 			}
-			s.start(history.Op{F: "proof", Value: text(doc)}, func() (history.Type, history.Value) {
+			s.Start(history.Op{F: "proof", Value: text(doc)}, func() (history.Type, history.Value) {
 				if v.IsAbsent() {
 					v = where(doc)
 				}
@@ -60,10 +60,10 @@ func stampings(rng *rand.Rand, noise int) *history.History {
 			s.finish()
 		}
 	}
-	for len(s.open) > 0 && rng.IntN(4) > 0 {
+	for len(s.Open) > 0 && rng.IntN(4) > 0 {
 		s.finish()
 	}
-	return &s.h
+	return &s.H
 }
 
 // notaryByDefinition looks at all pairs of calls.
@@ -118,7 +118,7 @@ func TestNotaryAgainstDefinition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	sums, verdicts := map[string]int{}, map[checkers.Verdict]int{}
-	for i := range rounds() {
+	for i := range rulestest.Rounds() {
 		h := stampings(rng, []int{0, 30, 8}[i%3])
 		if len(h.Ops) == 0 {
 			continue
@@ -133,11 +133,11 @@ func TestNotaryAgainstDefinition(t *testing.T) {
 		for _, rule := range NotaryAnomalies() {
 			sums[rule] += min(1, n.report.Broken[rule])
 			if got := n.report.Broken[rule] > 0; got != want[rule] {
-				t.Fatalf("%s: we say %v, want %v\n%v", rule, got, want[rule], show(h))
+				t.Fatalf("%s: we say %v, want %v\n%v", rule, got, want[rule], rulestest.Show(h))
 			}
 		}
 		if i%3 == 0 && r.Verdict == checkers.Invalid {
-			t.Fatalf("%+v\n%v", r.Anomalies, show(h))
+			t.Fatalf("%+v\n%v", r.Anomalies, rulestest.Show(h))
 		}
 		if i%500 == 0 {
 			if r.Verdict != checkers.Unknown {
@@ -149,7 +149,7 @@ func TestNotaryAgainstDefinition(t *testing.T) {
 		claim := rulestest.Confirm(t, h, r)
 		if claim.Evidence = nil; len(want) > 0 {
 			if claim.Verdict = checkers.OK; rulestest.Try(t, h, claim) == nil {
-				t.Fatalf("confirmed as ok: %v\n%v", want, show(h))
+				t.Fatalf("confirmed as ok: %v\n%v", want, rulestest.Show(h))
 			}
 		}
 	}
@@ -188,14 +188,14 @@ func TestNotaryMutations(t *testing.T) {
 			}
 			b := of(rng, h, "proof", func(op *history.Op) bool { return invoked(h, op).Value.Equal(invoked(h, a).Value) })
 			if b != nil {
-				b.Value = fields("block", text("other"), "height", history.Int(99))
+				b.Value = rulestest.Fields("block", text("other"), "height", history.Int(99))
 			}
 			return b != nil
 		},
 		PhantomStamp: func(rng *rand.Rand, h *history.History) bool {
 			b := of(rng, h, "proof", func(op *history.Op) bool { return true })
 			if b != nil {
-				invoked(h, b).Value, b.Value = text("nobody's"), fields("block", text("other"), "height", history.Int(99))
+				invoked(h, b).Value, b.Value = text("nobody's"), rulestest.Fields("block", text("other"), "height", history.Int(99))
 			}
 			return b != nil
 		},
@@ -231,7 +231,7 @@ func TestNotaryMutations(t *testing.T) {
 					clean = clean && !(c.Invoke.F == "stamp" && c.Invoke.Value.Equal(in.Value) && c.Complete != nil && c.Complete.Type == history.Fail)
 				}
 				if clean {
-					b.Value = fields("block", text("other"), "height", history.Int(99))
+					b.Value = rulestest.Fields("block", text("other"), "height", history.Int(99))
 					return true
 				}
 			}
@@ -248,7 +248,7 @@ func TestNotaryMutations(t *testing.T) {
 					if c.Invoke.Index < a.Index || c.Type() != history.OK {
 						return false
 					}
-					c.Complete.Value = fields("block", text("low"), "height", history.Int(-5))
+					c.Complete.Value = rulestest.Fields("block", text("low"), "height", history.Int(-5))
 					return true
 				}
 			}
@@ -263,7 +263,7 @@ func TestNotaryMutations(t *testing.T) {
 			}
 			n, err := notarise(t.Context(), h)
 			if err != nil || n.report.Broken[rule] == 0 {
-				t.Fatalf("%s: %v %+v\n%v", rule, err, n, show(h))
+				t.Fatalf("%s: %v %+v\n%v", rule, err, n, rulestest.Show(h))
 			}
 			rulestest.Refuse(t, h, n.result(), NotaryAnomalies())
 			done++
