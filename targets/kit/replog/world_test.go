@@ -41,6 +41,7 @@ type host struct {
 	node    *Group // nil while it is down
 	boots   uint64
 	wakeAt  int64
+	wall    int64 // offset of the wall clock, which only a defect reads
 	disk    *disk
 	slow    int64 // what every disk operation takes longer, ns
 	crashIn int   // disk operations until the power fails, or until the process is killed; 0 for never
@@ -202,8 +203,14 @@ type env host
 func (e *env) Self() actor.NodeID { return actor.NodeID(e.id) }
 func (e *env) Nodes() int         { return len(e.w.hosts) }
 func (e *env) Mono() int64        { return e.w.now }
-func (e *env) Wall() int64        { panic("the wall clock is read") }
-func (e *env) Disk() actor.Disk   { return e.disk }
+
+func (e *env) Wall() int64 {
+	if e.cfg.Lease != WallLease {
+		panic("the wall clock is read")
+	}
+	return e.w.now + e.wall
+}
+func (e *env) Disk() actor.Disk { return e.disk }
 
 func (e *env) Choices(purpose string) *choice.Stream {
 	return e.w.src.Stream(purpose, uint64(e.id), e.boots)

@@ -1,0 +1,140 @@
+package replog
+
+import (
+	"bytes"
+	"testing"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/ordeal-dev/ordeal/targets/kit/request"
+	"github.com/ordeal-dev/ordeal/targets/store/kv"
+)
+
+// electedWith returns a world whose nodes have a leader and some settings.
+func electedWith(t *testing.T, cfg Config) *world {
+	t.Helper()
+	w := newWorld(11, 3, cfg)
+	if !w.runUntil(3000*ms, w.ready) {
+		t.Fatal("no leader")
+	}
+	return w
+}
+
+// TestLeases: a leader that was cut off goes on to read for as long as its lease
+// lasts, and it may last for ever.
+func TestLeases(t *testing.T) {
+	t.Parallel()
+	get := kv.Request{Op: kv.Get, Client: 1, Key: "k"}
+	for name, c := range map[string]struct {
+		lease Lease
+		jump  int64 // of the wall clock, when the lease has begun
+		wait  int64 // until the next read
+		want  request.Code
+	}{
+		"none":                        {NoLease, 0, 10 * ms, kv.Unavailable},
+		"wall, in time":               {WallLease, 0, 300 * ms, kv.NotFound},
+		"wall, too late":              {WallLease, 0, electionBase, kv.Unavailable},
+		"wall, with a clock put back": {WallLease, -5000 * ms, electionBase, kv.NotFound},
+		"wall, with a clock put on":   {WallLease, 5000 * ms, 10 * ms, kv.Unavailable},
+		"endless":                     {EndlessLease, 0, electionBase, kv.NotFound},
+	} {
+		w := electedWith(t, Config{Lease: c.lease})
+		h := w.leader()
+		if r, _ := ask(t, w, h.id, get); r.Code != kv.NotFound {
+			t.Fatalf("%s: the first read ended in %v", name, r.Code)
+		}
+		w.isolate(h.id)
+		h.wall = c.jump
+		w.run(c.wait)
+		if !h.node.Leading() {
+			t.Fatalf("%s: it has stepped down", name)
+		}
+		if r, _ := ask(t, w, h.id, get); r.Code != c.want {
+			t.Errorf("%s: a read ended in %v, want %v", name, r.Code, c.want)
+		}
+	}
+}
+
+// TestForgetful: what arrives twice is applied twice.
+func TestForgetful(t *testing.T) {
+	t.Parallel()
+	w := electedWith(t, Config{Forgetful: true})
+	first := kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "first"}
+	other := kv.Request{Op: kv.Put, Client: 2, Seq: 1, Key: "k", Value: "other"}
+	for _, req := range []kv.Request{first, other, first} {
+		if r, _ := ask(t, w, 0, req); r.Code != kv.OK {
+			t.Fatalf("%v: %v", req, r)
+		}
+	}
+	if r, _ := ask(t, w, 1, kv.Request{Op: kv.Get, Client: 3, Seq: 1, Key: "k"}); r.Value != "first" {
+		t.Errorf("the key holds %v", r)
+	}
+}
+
+// TestDefinite: a command on its way to a leader that was cut off is said to
+// have failed.
+func TestDefinite(t *testing.T) {
+	t.Parallel()
+	w := electedWith(t, Config{Definite: true})
+	alone := w.follower()
+	w.isolate(alone)
+	if r, _ := ask(t, w, alone, kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "v"}); r.Code != kv.Unavailable {
+		t.Errorf("the write ended in %v", r.Code)
+	}
+}
+
+// TestBareSnapshots: a node that starts from a snapshot knows what the machine
+// holds, and not who was answered.
+func TestBareSnapshots(t *testing.T) {
+	t.Parallel()
+	for _, bare := range []bool{false, true} {
+		s := newState(newKeys(), Config{Sessions: 5, BareSnapshots: bare})
+		s.apply(1, put(1, 1, "k", "v"))
+		again := newState(newKeys(), Config{Sessions: 5})
+		if err := again.restore(1, s.encode()); err != nil {
+			t.Fatal(err)
+		}
+		_, known := again.sessions.lookup(name{1, 1})
+		if known == bare || (again.sessions.digest == s.sessions.digest) == bare || !bytes.Equal(again.machine.Encode(), s.machine.Encode()) {
+			t.Errorf("bare %v: the request is known %v, digests are %x and %x", bare, known, s.sessions.digest, again.sessions.digest)
+		}
+	}
+}
+
+// TestEarlySnapshots: a snapshot is labelled with an entry that is not in it.
+func TestEarlySnapshots(t *testing.T) {
+	t.Parallel()
+	for _, early := range []bool{false, true} {
+		w := electedWith(t, Config{SnapshotEvery: 1000, EarlySnapshots: early})
+		g := w.leader().node
+		for i := range uint64(3) {
+			ask(t, w, w.leader().id, kv.Request{Op: kv.Put, Client: 1, Seq: i + 1, Key: "k", Value: "v"})
+		}
+		g.log.append([]*raftpb.Entry{logEntry(g.log.last()+1, g.term)}) // not yet committed
+		g.cfg.SnapshotEvery = 1
+		g.snapshot()
+		if ahead := g.disk.snap.index - g.state.applied; (ahead == 1) != early || ahead > 1 {
+			t.Errorf("early %v: the label is %d ahead of what was applied", early, ahead)
+		}
+	}
+}
+
+// TestLazy: entries are acknowledged although the disk has not confirmed them.
+func TestLazy(t *testing.T) {
+	t.Parallel()
+	for _, lazy := range []bool{false, true} {
+		w := electedWith(t, Config{Lazy: lazy})
+		if r, _ := ask(t, w, 0, kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "v"}); r.Code != kv.OK {
+			t.Fatal(r)
+		}
+		synced := 0
+		for _, h := range w.hosts {
+			if f := h.disk.names[walFile]; f.synced == len(f.data) {
+				synced++
+			}
+		}
+		if lazy == (synced >= 2) {
+			t.Errorf("lazy %v: the log is durable on %d of 3 nodes", lazy, synced)
+		}
+	}
+}
