@@ -26,6 +26,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/client"
 	"github.com/ordeal-dev/ordeal/targets"
+	"github.com/ordeal-dev/ordeal/targets/kit/replog"
 	"github.com/ordeal-dev/ordeal/targets/store/ap"
 	"github.com/ordeal-dev/ordeal/targets/store/cp"
 	"github.com/ordeal-dev/ordeal/targets/zoo"
@@ -62,6 +63,14 @@ func (store) Settings() []targets.Setting {
 
 // Bugs returns the rows of the zoo that are the store's.
 func (store) Bugs() []targets.Bug { return zoo.Of("store") }
+
+// Facts returns what must have happened in a campaign that has shown something.
+func (store) Facts(s targets.Settings) []string {
+	if s["mode"] == "cp" {
+		return replog.Facts()
+	}
+	return nil
+}
 
 // Promise says what the settings promise, as one of the levels of package
 // workloads. In mode ap quorums make a difference only if stand-ins do not count.
