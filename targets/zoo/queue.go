@@ -18,21 +18,21 @@ var partitioned = []targets.Bug{
 		ID: "Q1", Target: "queue",
 		Summary: "a partition that needs a leader gets the first replica that is alive, although unclean=off and another one is in sync",
 		Mirrors: "Kafka 0.8 beta (acknowledged messages lost by unclean elections, Jepsen 2013)",
-		Fault:   "kill", Checker: "log", Anomaly: "lost-write",
+		Fault:   "kill", Checker: "log", Anomaly: "truncation",
 		Command: log("partition,kill", "Q1"),
 	},
 	{
 		ID: "Q2", Target: "queue",
 		Summary: "a leader stops waiting for followers that fall behind before the metadata have a smaller ISR, and asks for no min-insync",
 		Mirrors: "Kafka 0.8 beta (the ISR shrinks to the leader, which goes on acknowledging, Jepsen 2013); KIP-497",
-		Fault:   "partition", Checker: "log", Anomaly: "lost-write",
+		Fault:   "partition", Checker: "log", Anomaly: "truncation",
 		Command: log("partition", "Q2"),
 	},
 	{
 		ID: "Q3", Target: "queue",
 		Summary: "records count as being on disk when they were handed to a buffer that is written about once a second",
 		Mirrors: "NATS JetStream 2.12.1 (acknowledged messages lost with the power of several nodes)",
-		Fault:   "power", Checker: "log", Anomaly: "lost-write",
+		Fault:   "power", Checker: "log", Anomaly: "truncation",
 		Command: log("power", "Q3"),
 	},
 	{
@@ -46,8 +46,8 @@ var partitioned = []targets.Bug{
 		ID: "Q5", Target: "queue",
 		Summary: "the poll of a member of a group commits what it is about to return, before the member has it",
 		Mirrors: "offsets that are committed automatically before messages are processed (Kafka's consumers, Jepsen's tests of Bufstream 2024)",
-		Fault:   "pause", Checker: "log", Anomaly: "commit-ahead",
-		Command: log("partition,pause", "Q5"),
+		Fault:   "kill", Checker: "log", Anomaly: "commit-ahead",
+		Command: log("partition,kill", "Q5"),
 	},
 	{
 		ID: "Q6", Target: "queue",
@@ -60,15 +60,15 @@ var partitioned = []targets.Bug{
 		ID: "Q7", Target: "queue",
 		Summary: "nobody compares the epoch of a producer with the newest one, so that what a zombie sends joins the transaction of its successor",
 		Mirrors: "Bufstream 0.1.0 and Kafka's transaction protocol (late messages join the next transaction, Jepsen 2024); KIP-890",
-		Fault:   "none", Checker: "log", Anomaly: "zombie-write",
+		Fault:   "none", Checker: "log", Anomaly: "G1a",
 		Command: log("pause", "Q7"),
 	},
 	{
 		ID: "Q8", Target: "queue",
 		Summary: "a follower of a new leader cuts its log at its own high water mark and goes on from there, without a look at epochs",
 		Mirrors: "Kafka before 0.11 (logs that lose messages or diverge when leaders change quickly, KIP-101)",
-		Fault:   "kill", Checker: "log", Anomaly: "lost-write",
-		Command: log("kill,partition", "Q8"),
+		Fault:   "kill", Checker: "log", Anomaly: "truncation",
+		Command: log("partition,kill", "Q8"),
 	},
 	{
 		ID: "Q10", Target: "queue",
@@ -83,13 +83,6 @@ var partitioned = []targets.Bug{
 		Mirrors: "Bufstream 0.1.0 (acknowledgements with a spurious offset of 0 after a timeout, Jepsen 2024)",
 		Fault:   "partition", Checker: "log", Anomaly: "inconsistent-offsets",
 		Command: log("partition", "Q11"),
-	},
-	{
-		ID: "Q12", Target: "queue",
-		Summary: "a follower joins the ISR once it has reached the high water mark that a new leader knows of, which may be behind what was committed",
-		Mirrors: "Kafka before 2.0 (committed messages lost when the ISR grows right after an election, KAFKA-7128)",
-		Fault:   "kill", Checker: "log", Anomaly: "lost-write",
-		Command: log("partition,kill", "Q12"),
 	},
 }
 
@@ -157,6 +150,13 @@ var working = []targets.Bug{
 		Mirrors: "NATS JetStream and RabbitMQ: unacknowledged messages are requeued when the leader of a queue changes",
 		Fault:   "kill, partition", Checker: "lease", Anomaly: "overlap",
 		Command: work("", "kill,partition", "W9"),
+	},
+	{
+		ID: "W10", Target: "queue",
+		Summary: "what comes back goes to the end of the queue, although the order is to be kept",
+		Mirrors: "RabbitMQ before quorum queues, and ActiveMQ's redelivery: what is requeued may lose its place",
+		Fault:   "none", Checker: "total-queue", Anomaly: "reordered",
+		Command: work(" --set order=fifo", "kill", "W10"),
 	},
 	{
 		ID: "W11", Target: "queue",

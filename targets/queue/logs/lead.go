@@ -43,7 +43,8 @@ type arrival struct {
 	at int64
 }
 
-// reconcile looks at what has become of all partitions in the metadata.
+// reconcile looks at what has become of all partitions in the metadata, and hands
+// what waits for their leaders to those that they have now.
 func (n *node) reconcile() {
 	for p, l := range n.held {
 		if l == nil {
@@ -63,6 +64,7 @@ func (n *node) reconcile() {
 			n.advance(l)
 		}
 	}
+	n.reroute()
 }
 
 // turn has a replica lead or follow.
@@ -334,11 +336,7 @@ func (p parked) Ring(n *node) { n.answerFetch(p.l, p.from) }
 // further than its log when it was elected.
 func (n *node) widen(l *replica, id actor.NodeID) {
 	isr := n.meta.parts[l.part].isr
-	begun := l.start
-	if n.cfg.Bugs[Q12] {
-		begun = l.high
-	}
-	if l.altering || slices.Contains(isr, id) || !n.meta.brokers[id].alive || l.followers[id].synced < max(begun, l.high) {
+	if l.altering || slices.Contains(isr, id) || !n.meta.brokers[id].alive || l.followers[id].synced < max(l.start, l.high) {
 		return
 	}
 	l.joining = append(l.joining, id)

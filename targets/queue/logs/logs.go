@@ -127,9 +127,6 @@ const (
 	Q10 Bug = "Q10"
 	// Q11: a send whose time is over is acknowledged, at offset 0.
 	Q11 Bug = "Q11"
-	// Q12: a follower is taken into the ISR once it has reached the high water
-	// mark that a new leader knows of, which may be behind what was committed.
-	Q12 Bug = "Q12"
 )
 
 // Config is what a log is set to. All nodes of a cluster have the same.

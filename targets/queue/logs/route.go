@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
@@ -35,6 +36,15 @@ func (n *node) serveSend(id actor.RequestID, body []byte) {
 	c.tag = n.tags
 	n.calls[c.tag] = c
 	c.Ring(n)
+}
+
+// reroute hands the open sends over whose partitions have another leader.
+func (n *node) reroute() {
+	for _, tag := range slices.Sorted(maps.Keys(n.calls)) {
+		if c := n.calls[tag]; c != nil && !slices.Contains(c.open, n.meta.parts[c.part].epoch) {
+			n.handOver(c)
+		}
+	}
 }
 
 // Over implements timers.Alarm.
@@ -249,12 +259,13 @@ func (n *node) finish(a *ask) {
 		n.answer(a.id, request.Unavailable, nil)
 		return
 	}
-	if n.cfg.Bugs[Q5] && a.who.group != "" {
-		n.autoCommit(a.who, a.ends())
-	}
 	body := wire.AppendUvarints([]byte{done}, uint64(len(a.got)))
 	for _, p := range a.got {
 		body = p.appendAnswer(body)
+	}
+	if n.cfg.Bugs[Q5] && a.who.group != "" {
+		n.submit(commitCommand(a.who, a.ends()), func(bool) { n.answer(a.id, request.OK, body) })
+		return
 	}
 	n.answer(a.id, request.OK, body)
 }
