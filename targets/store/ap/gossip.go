@@ -168,6 +168,9 @@ func (n *node) compareLeaves(from actor.NodeID, m *leafMsg) {
 			}
 		}
 	}
+	if len(push)+len(want.keys) > 0 {
+		n.note(factDiffers)
+	}
 	n.push(from, push)
 	if len(want.keys) > 0 {
 		n.env.Send(from, want.append(nil))

@@ -77,6 +77,7 @@ func (n *node) handedOver(owner actor.NodeID, id uint64) {
 	}
 	for _, e := range h.batch {
 		if n.hints.delivered(owner, e.key, e.ver) {
+			n.note(factHanded)
 			e.value = ""
 			n.keep(record{kind: recordDelivered, node: owner, entry: e}, nil)
 		}

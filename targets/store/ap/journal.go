@@ -85,6 +85,10 @@ func (n *node) apply(x *record) {
 	case recordItem:
 		n.table.put(x.entry)
 	case recordHint:
+		n.note(factStandIn)
+		if kept := n.hints.get(x.entry.key); kept != nil && kept.ver.compare(x.entry.ver) < 0 {
+			n.note(factNewer)
+		}
 		n.hints.add(x.node, x.entry, n.ring.shardOf(x.entry.key))
 	}
 }

@@ -50,6 +50,7 @@ type node struct {
 	reported uint64            // the applied count then
 	hinted   int               // the number of hints then
 	view     string            // the peers that it named then
+	noted    map[string]bool   // facts
 }
 
 func newNode(env actor.Env, cfg Config) *node {
@@ -58,7 +59,7 @@ func newNode(env actor.Env, cfg Config) *node {
 		peers: peers.New(env), handoffs: make([]handoff, env.Nodes()),
 		ids:    env.Choices("ids").Uint64(),
 		writes: make(map[uint64]*write), reads: make(map[uint64]*read), scans: make(map[uint64]*scan),
-		recent: newRecent(),
+		recent: newRecent(), noted: make(map[string]bool),
 		repair: env.Choices("read-repair"), jitter: env.Choices("anti-entropy"),
 	}
 	n.table = newTable(n.ring, 1<<uint(n.self))

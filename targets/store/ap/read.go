@@ -196,6 +196,7 @@ func (n *node) writeBack(r *read) {
 	if n.lasting(r) {
 		return
 	}
+	n.note(factWriteBack)
 	behind := n.ring.owners[r.shard] &^ (r.got &^ r.stale) &^ r.given
 	n.repairOwners(behind, storeMsg{id: r.id, hint: nobody, entries: []entry{n.repairing(r)}})
 }
@@ -229,6 +230,7 @@ func (n *node) finishRead(r *read) {
 	r.done = true
 	delete(n.reads, r.id)
 	if stale := r.stale &^ r.given & n.ring.owners[r.shard]; stale != 0 {
+		n.note(factRepaired)
 		n.repairOwners(stale, storeMsg{hint: nobody, entries: []entry{n.repairing(r)}})
 	}
 }
@@ -260,6 +262,7 @@ func (n *node) whom(shard int, at stage) nodeSet {
 	if at == stageOwners || n.cfg.Strict {
 		return n.ring.owners[shard]
 	}
+	n.note(factEveryone)
 	return n.everyone()
 }
 

@@ -67,7 +67,11 @@ func (n *node) stampWrite() version {
 	if n.cfg.Bugs.has(wallStamps) {
 		return version{at: wallStamp(n.env.Wall()), node: n.self}
 	}
-	return n.clock.next()
+	v := n.clock.next()
+	if v.at > wallStamp(n.env.Wall()) {
+		n.note(factAhead)
+	}
+	return v
 }
 
 // spread sends the entry to all owners, and at once to stand-ins of those that
@@ -201,6 +205,9 @@ func (w *write) Over() bool { return w.done }
 func (w *write) Ring(n *node) {
 	if w.rounds++; w.rounds > writeRounds {
 		n.endWrite(w)
+		if w.code == 0 {
+			n.note(factGivenUp)
+		}
 		n.finishWrite(w, n.verdict())
 		return
 	}
