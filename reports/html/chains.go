@@ -46,7 +46,7 @@ func (d *drawing) readChains() (blocks []*block, sights []sight) {
 		for _, b := range v.Get("blocks").Elems() {
 			height, ok := b.Get("height").Int()
 			if x := at(text(b.Get("id"))); ok && x.height < 0 {
-				x.parent, x.miner, x.height = text(b.Get("parent")), text(b.Get("miner")), height
+				x.parent, x.miner, x.height = text(b.Get("parent")), b.Get("miner").Text(), height
 				blocks = append(blocks, x)
 			}
 		}
@@ -153,10 +153,13 @@ func (d *drawing) forks() (picture, bool) {
 			px, py := place(b.up)
 			c.Line(px+wide-1, py+branchHigh/2-2, x, y+branchHigh/2-2, "step")
 		}
-		if !slices.Contains(miners, b.miner) {
+		if b.miner != "" && !slices.Contains(miners, b.miner) {
 			miners = append(miners, b.miner)
 		}
-		class := fmt.Sprintf("block m%d", slices.Index(miners, b.miner)%mostMiners)
+		class := "block"
+		if b.miner != "" {
+			class = fmt.Sprintf("block m%d", slices.Index(miners, b.miner)%mostMiners)
+		}
 		if !b.main {
 			class += " left"
 		}

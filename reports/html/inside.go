@@ -110,7 +110,7 @@ func (d *drawing) partitions() (picture, bool) {
 	for i, p := range parts {
 		lost += p.draw(s, i)
 	}
-	legend := `<span><i class="dot info"></i>polled</span> <span><i class="dot ok"></i>sent and acknowledged</span>`
+	legend := `<span><i class="dot fail"></i>polled</span> <span><i class="dot ok"></i>sent and acknowledged</span>`
 	if lost > 0 {
 		legend += fmt.Sprintf(` <span><i class="dot bad"></i>acknowledged, and never polled: %d</span>`, lost)
 	}
@@ -133,7 +133,7 @@ func (p *partition) draw(s *strips, i int) (lost int) {
 			never = append(never, dot)
 		}
 	}
-	s.Dots("dot info", polled)
+	s.Dots("dot fail", polled)
 	s.Dots("dot ok", sent)
 	s.Dots("dot bad", never)
 	return len(never)
