@@ -44,7 +44,7 @@ var store = []targets.Bug{
 	{
 		ID: "CP11", Target: "store",
 		Summary: "a write that nobody has answered in time is said to have failed",
-		Mirrors: "the timeouts called failures of many a report (MongoDB, Elasticsearch, RethinkDB clients)",
+		Mirrors: "several analyses of 2013 to 2020 (clients that call a timeout a failure)",
 		Fault:   "packet", Checker: "linear", Anomaly: "dirty-read",
 		Command: command("store", "mode=cp", "register", "packet", "CP11"),
 	},
