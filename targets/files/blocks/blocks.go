@@ -77,8 +77,8 @@ func (r *Replica) grow(data []byte) {
 
 // Options are the bugs of a store.
 type Options struct {
-	Lazy      bool // data are said to be on the disk although they were never synced
-	Unchecked bool // checksums are not looked at
+	Lazy     bool // data are said to be on the disk although they were never synced
+	Nameless bool // a new file is synced, but not the directory with its name
 }
 
 // Store is all replicas of a node.
@@ -138,7 +138,7 @@ func (s *Store) load(r *Replica, done func()) {
 	name := r.name()
 	s.disk.Read(name, func(b []byte, err error) {
 		check("read of "+name, err)
-		s.chunks(b, r.grow)
+		chunks(b, r.grow)
 		r.Synced = r.Length
 		old := s.replicas[r.ID]
 		if old != nil && old.Stamp > r.Stamp {
@@ -153,17 +153,14 @@ func (s *Store) load(r *Replica, done func()) {
 }
 
 // chunks hands the data of all chunks to f, up to the first one that is not sound.
-func (s *Store) chunks(b []byte, f func(data []byte)) {
+func chunks(b []byte, f func(data []byte)) {
 	for len(b) > frame {
-		size := min(uint64(binary.LittleEndian.Uint32(b)), uint64(len(b)-frame)+1)
-		if s.opts.Unchecked {
-			size = min(size, uint64(len(b)-frame))
-		}
+		size := uint64(binary.LittleEndian.Uint32(b))
 		if size == 0 || size > uint64(len(b)-frame) {
 			return
 		}
 		data := b[frame : frame+size]
-		if crc32.Checksum(data, castagnoli) != binary.LittleEndian.Uint32(b[4:]) && !s.opts.Unchecked {
+		if crc32.Checksum(data, castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
 			return
 		}
 		f(data)
@@ -222,7 +219,7 @@ func (s *Store) Write(r *Replica, data []byte, done func()) {
 		check("sync of "+name, err)
 		written()
 	}
-	if !first {
+	if !first || s.opts.Nameless {
 		s.disk.Sync(name, last)
 		return
 	}
@@ -239,7 +236,7 @@ func (s *Store) Read(r *Replica, length uint64, done func(data []byte, ok bool))
 			return
 		}
 		var data []byte
-		s.chunks(b, func(chunk []byte) { data = append(data, chunk...) })
+		chunks(b, func(chunk []byte) { data = append(data, chunk...) })
 		if uint64(len(data)) < length {
 			done(nil, false)
 			return

@@ -235,9 +235,6 @@ func (m *Machine) Restore(image []byte) error {
 	d := wire.NewDecoder(image)
 	m.safe = d.Byte() != 0
 	m.epoch, m.inodes, m.ids, m.stamps = d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Uvarint()
-	if m.cfg.Forgetful {
-		m.inodes, m.ids = 0, 0
-	}
 	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
 		name := d.String()
 		m.names[name] = m.restored(d)
@@ -248,7 +245,9 @@ func (m *Machine) Restore(image []byte) error {
 		if d.Byte() != 0 {
 			l.Draft = m.restored(d)
 		}
-		m.leases[name] = l
+		if !m.cfg.Forgetful {
+			m.leases[name] = l
+		}
 	}
 	if err := d.Done(); err != nil {
 		return fmt.Errorf("image of the namespace, %d bytes: %w", len(image), err)
@@ -258,10 +257,8 @@ func (m *Machine) Restore(image []byte) error {
 
 func (m *Machine) restored(d *wire.Decoder) *File {
 	f := &File{Inode: d.Uvarint(), Blocks: blocks(d)}
-	m.inodes = max(m.inodes, f.Inode)
 	for _, b := range f.Blocks {
 		m.blocks[b.ID] = b
-		m.ids = max(m.ids, b.ID)
 	}
 	return f
 }

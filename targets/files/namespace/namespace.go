@@ -83,8 +83,7 @@ type Lease struct {
 type Config struct {
 	// Replication is how many nodes are to hold each block.
 	Replication int
-	// Forgetful is a bug: an image of the machine lacks the counters, which are
-	// then guessed from what is there.
+	// Forgetful is a bug: the leases of an image are not read.
 	Forgetful bool
 }
 

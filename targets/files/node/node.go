@@ -86,11 +86,11 @@ const (
 	FS4  Bug = "FS4"  // a rename is a delete and a create
 	FS5  Bug = "FS5"  // a replica is one too many if more were reported than are needed
 	FS6  Bug = "FS6"  // nobody looks at the stamp of a replica
-	FS7  Bug = "FS7"  // nobody looks at the checksum of a chunk
+	FS7  Bug = "FS7"  // a new replica is synced, but not the directory with its name
 	FS8  Bug = "FS8"  // an active name node that was replaced goes on
 	FS9  Bug = "FS9"  // data are acknowledged from the page cache
 	FS10 Bug = "FS10" // a reader is shown what was not acknowledged
-	FS11 Bug = "FS11" // images of the namespace lack its counters
+	FS11 Bug = "FS11" // the leases of an image of the namespace are not read
 	FS12 Bug = "FS12" // whoever takes over a lease drops the open block instead of recovering it
 )
 
@@ -160,7 +160,7 @@ func New(env actor.Env, cfg Config) actor.Node {
 	n.ids, n.reports = n.rand.Uint64()>>8, n.rand.Uint64()>>8
 	n.space = namespace.New(namespace.Config{Replication: cfg.Replication, Forgetful: cfg.Bugs[FS11]})
 	n.parts()
-	n.store = blocks.New(n.env.Disk(), blocks.Options{Lazy: cfg.Bugs[FS9], Unchecked: cfg.Bugs[FS7]})
+	n.store = blocks.New(n.env.Disk(), blocks.Options{Lazy: cfg.Bugs[FS9], Nameless: cfg.Bugs[FS7]})
 	n.peers = peers.New(n.env)
 	n.loading = 2
 	n.loadPromises(func() { n.loaded() })
