@@ -22,7 +22,7 @@ func Queue() Workload {
 		Name:   queue.PlainName,
 		Doc:    "elements that are enqueued once each and come out, for good or under a lease: none that was not put in, and in the end all",
 		Level:  atLeastOnce,
-		Levels: []string{atLeastOnce, atMostOnce, exactlyOnce, Linearizable, fromSomewhere},
+		Levels: []string{atLeastOnce, inOrder, atMostOnce, exactlyOnce, Linearizable, fromSomewhere},
 		Options: []Option{
 			Number("queues", 8, 1, 1000, "how many queues"),
 			Length("settle", "for how long the queues have to be found empty in the end; none: 6s"),
@@ -57,9 +57,15 @@ func judgeEmptiedQueue(level string, _ Options) []checkers.Checker {
 	if level == fromSomewhere {
 		return nil
 	}
-	once := level != atLeastOnce
-	return []checkers.Checker{queue.New(queue.Options{ExactlyOnce: once, AtMostOnce: once && level != exactlyOnce})}
+	o := queue.Options{Ordered: level == inOrder}
+	o.ExactlyOnce = level != atLeastOnce && level != inOrder
+	o.AtMostOnce = level == atMostOnce || level == Linearizable
+	return []checkers.Checker{queue.New(o)}
 }
+
+// inOrder is the level of queues that deliver at least once, and nothing while the
+// message before it may come back.
+const inOrder = "fifo"
 
 // work generates what producers and consumers do.
 type work struct {

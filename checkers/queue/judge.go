@@ -17,6 +17,9 @@ func (q *queue) judge(r *Report, opts Options) {
 	for i := range q.elements {
 		missing += max(0, q.elements[i].acks-len(q.elements[i].out))
 	}
+	if opts.Ordered {
+		q.reordered(r)
+	}
 	excused := opts.AtMostOnce && (q.drains > 0 || missing <= q.taken)
 	for i := range q.elements {
 		e := &q.elements[i]

@@ -19,6 +19,7 @@
 //	aborted-dequeue    it came out, although every enqueue of it failed
 //	premature-dequeue  it came out before any enqueue of it began
 //	duplicated         it came out more often than anybody tried to enqueue it
+//	reordered          it came out after one that had been enqueued after it (with Ordered)
 //
 // What came out under a lease (a receive with a visibility) comes back unless it is
 // acknowledged. So it is lost, too, if it came out, nobody tried to acknowledge it,
@@ -67,6 +68,7 @@ const (
 	Aborted    = "aborted-dequeue"
 	Premature  = "premature-dequeue"
 	Duplicated = "duplicated"
+	Reordered  = "reordered"
 )
 
 // Options say what the queue promises.
@@ -76,6 +78,9 @@ type Options struct {
 	// AtMostOnce lets dequeues and drains that never came back have taken
 	// elements. What they can explain is not lost.
 	AtMostOnce bool
+	// Ordered says that elements come out in the order in which they were put in,
+	// and none while the one before it may come out again.
+	Ordered bool
 }
 
 // Report has the results of Jepsen's total-queue under their names. Everything
@@ -89,6 +94,7 @@ type Report struct {
 	Aborted      int `json:"aborted-count"`
 	Premature    int `json:"premature-count"`
 	Duplicated   int `json:"duplicated-count"`
+	Reordered    int `json:"reordered-count,omitempty"` // elements that others overtook
 	Lost         int `json:"lost-count"`
 	Recovered    int `json:"recovered-count"` // dequeues of what was not acknowledged
 	Open         int `json:"open-count"`      // dequeues that never came back
@@ -115,7 +121,7 @@ func New(opts Options) checkers.Checker {
 			return checkers.Unknownf("%v", err)
 		}
 		result := report.result(opts)
-		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce})
+		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce, "ordered": opts.Ordered})
 		return finding.Certified(result, Name, parameters, nil)
 	})
 }

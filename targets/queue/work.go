@@ -45,6 +45,9 @@ func workKind() kind {
 // attempts, of which a message may need several.
 func promiseOfWork(s targets.Settings) targets.Promise {
 	switch {
+	case s["guarantee"] == "at-least-once" && s["order"] == "fifo":
+		return targets.Promise{Level: "fifo",
+			Doc: "every acknowledged message is delivered until it is acknowledged, to one consumer at a time, and before all that were put in after it; dead letters are out of that order"}
 	case s["guarantee"] == "at-least-once":
 		return targets.Promise{Level: "at-least-once",
 			Doc: "every acknowledged message is delivered until it is acknowledged, to one consumer at a time, and not after that"}

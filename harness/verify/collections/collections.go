@@ -39,7 +39,10 @@
 // In total-queue an element comes out, if it does, because an enqueue of it did not
 // fail, and not before the first of these was invoked; and it comes out as often as
 // enqueues of it were ok. With the parameter exactly-once it comes out no more often
-// than enqueues of it did not fail. With at-most-once, every dequeue of unknown
+// than enqueues of it did not fail. With ordered, of two elements with one enqueue
+// each, of which the first was ok before the second was invoked, no operation takes
+// out the second before another one begins that takes out the first, those left aside
+// that ask for something in particular. With at-most-once, every dequeue of unknown
 // outcome may have taken one element, and every such drain all.
 //
 // In queue nothing has to come out, and at each moment no element has come out more
@@ -59,6 +62,7 @@
 //	premature-dequeue  an enqueue of the element, and the dequeue or drain
 //	duplicated         enqueues of the element, and dequeues or drains of it, more
 //	                   than there can be
+//	reordered          the enqueues of two elements, and an operation that took out each
 //
 // # Totals
 //

@@ -13,13 +13,16 @@ type deliveries struct {
 	name                    numbers
 	goods                   []good
 	plain, exactly, atMost  bool
+	ordered                 bool
 	takers, drainers, moved int // of unknown outcome; and operations that were ok
 	leased                  *leased
 }
 
 // good is what happened to an element.
 type good struct {
-	tried bool  // an enqueue of it was invoked
+	tried bool // an enqueue of it was invoked
+	puts  []*claim.Op
+	outs  []*claim.Op
 	acked int   // enqueues that were ok
 	begun []int // when enqueues were invoked that did not fail
 	out   []int // when it had come out, sorted
@@ -28,13 +31,13 @@ type good struct {
 }
 
 func totalQueue(c *claim.Claim) error {
-	on, err := c.Flags("exactly-once", "at-most-once")
+	on, err := c.Flags("exactly-once", "at-most-once", "ordered")
 	if err != nil {
 		return err
 	}
 	leases := slices.ContainsFunc(c.Ops, func(o claim.Op) bool { return o.Invoke.F == "receive" })
 	return decide(c, func(ops []*claim.Op) (subject, error) {
-		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"], leased: newLeased(ops, leases)})
+		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"], ordered: on["ordered"], leased: newLeased(ops, leases)})
 	})
 }
 
@@ -96,7 +99,8 @@ func (d *deliveries) take(o *claim.Op) {
 		d.moved++
 	}
 	if o.Invoke.F == "enqueue" {
-		d.good(o.Invoke.Value).tried = true
+		g := d.good(o.Invoke.Value)
+		g.tried, g.puts = true, append(g.puts, o)
 	}
 	switch {
 	case o.Invoke.F == "ack" && !o.Failed():
@@ -117,7 +121,7 @@ func (d *deliveries) take(o *claim.Op) {
 	for _, v := range delivered(o) {
 		if !v.IsNil() {
 			g := d.good(v)
-			g.out = append(g.out, o.Res)
+			g.out, g.outs = append(g.out, o.Res), append(g.outs, o)
 			if !underLease(o) {
 				g.taken = append(g.taken, o.Res)
 			}
@@ -146,6 +150,9 @@ func (d *deliveries) holds() (int, error) {
 	}
 	if missing > 0 && !d.plain && !d.excused() {
 		return 0, fmt.Errorf("%d acknowledged elements never came out", missing)
+	}
+	if d.ordered && d.overtaken() {
+		return 0, fmt.Errorf("an element came out after one that had been put in after it")
 	}
 	return judged, nil
 }
@@ -216,6 +223,9 @@ func (d *deliveries) excused() bool {
 func (d *deliveries) shows(anomaly string, ops []*claim.Op) error {
 	if anomaly == "unexpected" && len(ops) == 1 {
 		return d.unexpected(ops[0])
+	}
+	if anomaly == "reordered" {
+		return d.reordered(ops)
 	}
 	at := slices.IndexFunc(ops, func(o *claim.Op) bool { return o.Invoke.F == "enqueue" })
 	if at < 0 {
