@@ -210,30 +210,12 @@ func TestDelta(t *testing.T) {
 // certificates.
 func TestAgainstVerifier(t *testing.T) {
 	t.Parallel()
-	n := 100_000
-	if testing.Short() {
-		n = 2_000
-	}
-	rng := rand.New(rand.NewPCG(3, 4))
-	found := map[string]int{}
-	for i := range n {
+	coretest.Agrees(t, names, 100, func(rng *rand.Rand, _ int) (*history.History, checkers.Checker, checkers.Result) {
 		h := some(rng, 12, rng.IntN(3) == 0)
 		faults(rng, h)
-		r := New(option(rng)).Check(t.Context(), h)
-		coretest.Confirm(t, h, r)
-		if i%100 == 0 {
-			coretest.Refuse(t, h, r, names)
-		}
-		found[r.Verdict.String()]++
-		for _, a := range r.Anomalies {
-			found[a.Name]++
-		}
-	}
-	for _, name := range append([]string{"ok", "invalid", "unknown"}, names...) {
-		if found[name] == 0 {
-			t.Errorf("never %s: %v", name, found)
-		}
-	}
+		c := New(option(rng))
+		return h, c, c.Check(t.Context(), h)
+	})
 }
 
 // fresh makes a history in which every read returns the newest write.

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -178,26 +177,22 @@ func TestMutations(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			rng := rand.New(rand.NewPCG(1, 2))
-			for done := 0; done < 200; {
-				h := valid(rng, 12)
-				r := New(Options{}).Check(t.Context(), h)
-				if coretest.Confirm(t, h, r); r.Verdict != checkers.OK {
-					t.Fatalf("flagged before: %+v\n%v", r, h.Ops)
-				}
+			draw := func(rng *rand.Rand) *history.History { return valid(rng, 12) }
+			hurt := func(rng *rand.Rand, h *history.History) bool {
 				list := acked(h, int64(rng.IntN(3)))
-				if len(list) < 3 {
-					continue
+				if len(list) >= 3 {
+					m.apply(h, history.Process(rng.IntN(4)-1), list)
 				}
-				m.apply(h, history.Process(rng.IntN(4)-1), list)
-				r = New(Options{}).Check(t.Context(), h)
-				coretest.Confirm(t, h, r)
-				if report, err := Check(h, Options{}); err != nil || report.Counts[m.name] == 0 || r.Verdict != checkers.Invalid {
-					t.Fatalf("%v %+v\n%v", r.Verdict, r.Anomalies, h.Ops)
-				}
-				coretest.Refuse(t, h, r, order)
-				done++
+				return len(list) >= 3
 			}
+			count := func(h *history.History) int {
+				report, err := Check(h, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return report.Counts[m.name]
+			}
+			coretest.Mutated(t, New(Options{}), 200, draw, hurt, count, order)
 		})
 	}
 }
@@ -226,34 +221,15 @@ func some(rng *rand.Rand) *history.History {
 // the definitions: each finds what the other does.
 func TestAgainstVerifier(t *testing.T) {
 	t.Parallel()
-	n := 100_000
-	if testing.Short() {
-		n = 2_000
-	}
-	rng := rand.New(rand.NewPCG(3, 4))
-	found := map[string]int{}
-	for i := range n {
+	coretest.Agrees(t, order, 200, func(rng *rand.Rand, i int) (*history.History, checkers.Checker, checkers.Result) {
 		h := some(rng)
 		if i%10 == 0 {
 			h = valid(rng, 4)
 			coretest.Shuffle(rng, h)
 		}
 		opts := Options{AtLeastOnce: i%2 == 0}
-		r := result(t, h, opts, i%50 == 0)
-		coretest.Confirm(t, h, r)
-		if i%200 == 0 {
-			coretest.Refuse(t, h, New(opts).Check(t.Context(), h), order)
-		}
-		found[r.Verdict.String()]++
-		for _, a := range r.Anomalies {
-			found[a.Name]++
-		}
-	}
-	for _, name := range append([]string{"ok", "invalid", "unknown"}, order...) {
-		if found[name] == 0 {
-			t.Errorf("never %s: %v", name, found)
-		}
-	}
+		return h, New(opts), result(t, h, opts, i%50 == 0)
+	})
 }
 
 // result judges h; only if cut, anomalies are cut down to what they need.
@@ -263,11 +239,8 @@ func result(t *testing.T, h *history.History, opts Options, cut bool) checkers.R
 	if cut || err != nil || len(report.Anomalies) == 0 {
 		return New(opts).Check(t.Context(), h)
 	}
-	a := report.Anomalies[0]
-	slices.Sort(a.Ops)
-	evidence := map[string]any{"anomaly": a.Name, "key": a.Key, "ops": slices.Compact(a.Ops)}
-	claim := checkers.Claim{Definition: Name, Verdict: checkers.Invalid, Evidence: evidence, Parameters: map[string]string{"at-least-once": map[bool]string{true: "true", false: "false"}[opts.AtLeastOnce]}}
-	return checkers.Result{Verdict: checkers.Invalid, Anomalies: report.Anomalies, Certify: func() (checkers.Claim, error) { return claim, nil }}
+	parameters := map[string]string{"at-least-once": map[bool]string{true: "true", false: "false"}[opts.AtLeastOnce]}
+	return coretest.Uncut(report.Anomalies, checkers.Claim{Definition: Name, Parameters: parameters})
 }
 
 func TestHostile(t *testing.T) {
@@ -284,25 +257,9 @@ func TestHostile(t *testing.T) {
 
 func TestStops(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if r := New(Options{}).Check(ctx, valid(rand.New(rand.NewPCG(1, 1)), 4)); r.Verdict != checkers.Unknown {
-		t.Error(r.Verdict)
-	}
+	coretest.Stops(t, New(Options{}), valid(rand.New(rand.NewPCG(1, 1)), 4))
 }
 
-// FuzzCheck lets the checker judge histories that the fuzzer makes up, and verifies each
-// certificate.
 func FuzzCheck(f *testing.F) {
-	f.Add([]byte("stream"), true)
-	f.Add([]byte{7, 0, 255}, false)
-	f.Fuzz(func(t *testing.T, seed []byte, correct bool) {
-		rng := rand.New(coretest.NewTape(seed))
-		h := some(rng)
-		if correct {
-			h = valid(rng, 8)
-		}
-		coretest.Shuffle(rng, h)
-		coretest.Confirm(t, h, New(Options{}).Check(t.Context(), h))
-	})
+	coretest.Fuzz(f, New(Options{}), some, func(rng *rand.Rand) *history.History { return valid(rng, 8) })
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules/rulestest"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
@@ -14,7 +15,7 @@ func BenchmarkCheck(b *testing.B) {
 		s.write()
 	}
 	for range 10 {
-		s.call(len(s.ops), "watch", history.OK, fields("from", 1), all(s.log))
+		s.call(len(s.ops), "watch", history.OK, rulestest.Fields("from", 1), all(s.log))
 	}
 	h := &history.History{Ops: s.ops}
 	for b.Loop() {

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/core/coretest"
 	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
+	"github.com/ordeal-dev/ordeal/checkers/internal/rules/rulestest"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
@@ -19,23 +19,6 @@ import (
 func TestCases(t *testing.T) {
 	t.Parallel()
 	script.Run(t, "testdata/watch.txt", func(*datadriven.TestData) checkers.Checker { return New(Options{}) })
-}
-
-func fields(kvs ...any) history.Value {
-	var list []history.Value
-	for _, v := range kvs {
-		switch v := v.(type) {
-		case string:
-			list = append(list, history.String(v))
-		case int:
-			list = append(list, history.Int(int64(v)))
-		case bool:
-			list = append(list, history.Bool(v))
-		case history.Value:
-			list = append(list, v)
-		}
-	}
-	return history.Map(list...)
 }
 
 // event is one of the store of the simulation.
@@ -53,7 +36,7 @@ func (e event) encode() history.Value {
 	if e.deleted {
 		typ, value = "delete", history.Nil
 	}
-	return fields("type", typ, "key", e.key, "value", value, "revision", e.revision, "prev", e.prev, "create", e.create)
+	return rulestest.Fields("type", typ, "key", e.key, "value", value, "revision", e.revision, "prev", e.prev, "create", e.create)
 }
 
 // store simulates one with watchers.
@@ -92,22 +75,22 @@ func (s *store) change(key string, deleted bool) event {
 func (s *store) write() {
 	typ := []history.Type{history.OK, history.OK, history.OK, history.OK, history.Info}[s.rng.IntN(5)]
 	f, key := "put", keys[s.rng.IntN(len(keys))]
-	in := fields("key", key)
+	in := rulestest.Fields("key", key)
 	var events []event
 	switch _, there := s.state[key]; {
 	case s.rng.IntN(3) == 0:
 		f, events = "txn", []event{s.change("a", false), s.change("b", false)}
-		in = fields("ops", history.List(events[0].encode(), events[1].encode()))
+		in = rulestest.Fields("ops", history.List(events[0].encode(), events[1].encode()))
 	case there && s.rng.IntN(3) == 0:
 		f, events = "delete", []event{s.change(key, true)}
 	default:
 		events = []event{s.change(key, false)}
-		in = fields("key", key, "value", events[0].value)
+		in = rulestest.Fields("key", key, "value", events[0].value)
 	}
 	s.log = append(s.log, events)
 	out := in
 	if typ == history.OK {
-		out = fields("revision", len(s.log))
+		out = rulestest.Fields("revision", len(s.log))
 	}
 	s.call(len(s.ops), f, typ, in, out)
 }
@@ -116,7 +99,7 @@ func (s *store) write() {
 func (s *store) watch() {
 	from, until := 1+s.rng.IntN(len(s.log)), len(s.log)
 	asked := [][]any{{"from", from}, {"from", from, "prefix", "a"}, {"from", from, "key", "b"}, {"from", from, "key", "ab", "end", "bb"}, {"prefix", "b"}}[s.rng.IntN(5)]
-	in := fields(asked...)
+	in := rulestest.Fields(asked...)
 	wants := func(key string) bool {
 		switch len(asked) {
 		case 2:
@@ -135,16 +118,16 @@ func (s *store) watch() {
 			}
 		}
 		if s.rng.IntN(2) == 0 && len(events) > 0 {
-			parts, events = append(parts, fields("events", history.List(events...))), nil
+			parts, events = append(parts, rulestest.Fields("events", history.List(events...))), nil
 		}
 		if s.rng.IntN(4) == 0 && len(events) == 0 {
-			parts = append(parts, fields("progress", r))
+			parts = append(parts, rulestest.Fields("progress", r))
 		}
 	}
 	if len(events) > 0 {
-		parts = append(parts, fields("events", history.List(events...)))
+		parts = append(parts, rulestest.Fields("events", history.List(events...)))
 	}
-	s.call(len(s.ops), "watch", history.OK, in, fields("responses", history.List(parts...)))
+	s.call(len(s.ops), "watch", history.OK, in, rulestest.Fields("responses", history.List(parts...)))
 }
 
 func valid(rng *rand.Rand, size int) *history.History {
@@ -155,7 +138,7 @@ func valid(rng *rand.Rand, size int) *history.History {
 			s.watch()
 		}
 	}
-	s.call(len(s.ops), "watch", history.OK, fields("from", 1), all(s.log))
+	s.call(len(s.ops), "watch", history.OK, rulestest.Fields("from", 1), all(s.log))
 	return &history.History{Ops: s.ops}
 }
 
@@ -167,9 +150,9 @@ func all(log [][]event) history.Value {
 		for _, e := range events {
 			list = append(list, e.encode())
 		}
-		parts = append(parts, fields("events", history.List(list...)))
+		parts = append(parts, rulestest.Fields("events", history.List(list...)))
 	}
-	return fields("responses", history.List(append(parts, fields("progress", len(log)))...))
+	return rulestest.Fields("responses", history.List(append(parts, rulestest.Fields("progress", len(log)))...))
 }
 
 // responses returns those of the last watch, which gets everything: each has the events
@@ -179,7 +162,7 @@ func responses(h *history.History) []history.Value {
 }
 
 func set(h *history.History, parts []history.Value) {
-	h.Ops[len(h.Ops)-1].Value = fields("responses", history.List(parts...))
+	h.Ops[len(h.Ops)-1].Value = rulestest.Fields("responses", history.List(parts...))
 }
 
 func events(part history.Value) []history.Value {
@@ -214,7 +197,7 @@ var mutations = []struct {
 	{Torn, func(_ *rand.Rand, h *history.History, parts []history.Value) bool {
 		for i, p := range parts {
 			if list := events(p); len(list) == 2 && known(h, i+1) {
-				parts[i] = fields("events", history.List(list[0]))
+				parts[i] = rulestest.Fields("events", history.List(list[0]))
 				set(h, parts)
 				return true
 			}
@@ -223,13 +206,13 @@ var mutations = []struct {
 	}},
 	{Conflicting, func(rng *rand.Rand, h *history.History, parts []history.Value) bool {
 		i := rng.IntN(len(parts) - 1)
-		parts[i] = fields("events", history.List(with(events(parts[i])[0], "value", history.Int(-1))))
+		parts[i] = rulestest.Fields("events", history.List(with(events(parts[i])[0], "value", history.Int(-1))))
 		set(h, parts)
 		return known(h, i+1) && len(events(parts[i])) == 1 && events(parts[i])[0].Get("type").Text() == "put"
 	}},
 	{Phantom, func(rng *rand.Rand, h *history.History, parts []history.Value) bool {
 		i := rng.IntN(len(parts) - 1)
-		parts[i] = fields("events", history.List(with(events(parts[i])[0], "value", history.Int(-1))))
+		parts[i] = rulestest.Fields("events", history.List(with(events(parts[i])[0], "value", history.Int(-1))))
 		set(h, parts)
 		return events(parts[i])[0].Get("type").Text() == "put"
 	}},
@@ -247,8 +230,8 @@ var mutations = []struct {
 	{Split, func(_ *rand.Rand, h *history.History, parts []history.Value) bool {
 		for i, p := range parts {
 			if list := events(p); len(list) == 2 {
-				parts[i] = fields("events", history.List(list[0]))
-				set(h, slices.Insert(parts, i+1, fields("events", history.List(list[1]))))
+				parts[i] = rulestest.Fields("events", history.List(list[0]))
+				set(h, slices.Insert(parts, i+1, rulestest.Fields("events", history.List(list[1]))))
 				return true
 			}
 		}
@@ -256,20 +239,20 @@ var mutations = []struct {
 	}},
 	{BrokenBookmark, func(rng *rand.Rand, h *history.History, parts []history.Value) bool {
 		i := rng.IntN(len(parts) - 1)
-		set(h, slices.Insert(parts, i, fields("progress", i+1+rng.IntN(2))))
+		set(h, slices.Insert(parts, i, rulestest.Fields("progress", i+1+rng.IntN(2))))
 		return true
 	}},
 	{BrokenBookmark, func(rng *rand.Rand, h *history.History, parts []history.Value) bool {
-		parts[len(parts)-1] = fields("progress", rng.IntN(len(parts)-1))
+		parts[len(parts)-1] = rulestest.Fields("progress", rng.IntN(len(parts)-1))
 		set(h, parts)
 		return true
 	}},
 	{Early, func(_ *rand.Rand, h *history.History, _ []history.Value) bool {
-		h.Ops[len(h.Ops)-2].Value = fields("from", 2)
+		h.Ops[len(h.Ops)-2].Value = rulestest.Fields("from", 2)
 		return true
 	}},
 	{Unfiltered, func(_ *rand.Rand, h *history.History, parts []history.Value) bool {
-		h.Ops[len(h.Ops)-2].Value = fields("from", 1, "prefix", "b")
+		h.Ops[len(h.Ops)-2].Value = rulestest.Fields("from", 1, "prefix", "b")
 		return slices.ContainsFunc(parts, func(p history.Value) bool {
 			return slices.ContainsFunc(events(p), func(e history.Value) bool { return strings.HasPrefix(e.Get("key").Text(), "a") })
 		})
@@ -278,7 +261,7 @@ var mutations = []struct {
 		i := rng.IntN(len(parts) - 1)
 		list := events(parts[i])
 		list[0] = with(list[0], "prev", history.Int(-5))
-		parts[i] = fields("events", history.List(list...))
+		parts[i] = rulestest.Fields("events", history.List(list...))
 		set(h, parts)
 		return true
 	}},
@@ -287,7 +270,7 @@ var mutations = []struct {
 		list := events(parts[i])
 		was, _ := list[0].Get("create").Bool()
 		list[0] = with(list[0], "create", history.Bool(!was))
-		parts[i] = fields("events", history.List(list...))
+		parts[i] = rulestest.Fields("events", history.List(list...))
 		set(h, parts)
 		return list[0].Get("type").Text() == "put"
 	}},
@@ -320,24 +303,16 @@ func TestMutations(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			rng := rand.New(rand.NewPCG(1, 2))
-			for done := 0; done < 100; {
-				h := valid(rng, 8)
-				r := New(Options{}).Check(t.Context(), h)
-				if coretest.Confirm(t, h, r); r.Verdict != checkers.OK {
-					t.Fatalf("flagged before: %+v\n%v", r, h.Ops)
+			draw := func(rng *rand.Rand) *history.History { return valid(rng, 8) }
+			hurt := func(rng *rand.Rand, h *history.History) bool { return m.apply(rng, h, responses(h)) }
+			count := func(h *history.History) int {
+				report, err := Check(h)
+				if err != nil {
+					t.Fatal(err)
 				}
-				if !m.apply(rng, h, responses(h)) {
-					continue
-				}
-				r = New(Options{}).Check(t.Context(), h)
-				coretest.Confirm(t, h, r)
-				if report, err := Check(h); err != nil || report.Counts[m.name] == 0 || r.Verdict != checkers.Invalid {
-					t.Fatalf("%v %+v\n%v", r.Verdict, r.Anomalies, h.Ops)
-				}
-				coretest.Refuse(t, h, r, order)
-				done++
+				return report.Counts[m.name]
 			}
+			coretest.Mutated(t, New(Options{}), 100, draw, hurt, count, order)
 		})
 	}
 }
@@ -354,24 +329,24 @@ func some(rng *rand.Rand) *history.History {
 	for range 1 + rng.IntN(4) {
 		if rng.IntN(2) == 0 {
 			e := random()
-			in := fields("key", e.key, "value", e.value)
+			in := rulestest.Fields("key", e.key, "value", e.value)
 			typ := []history.Type{history.OK, history.OK, history.Fail, history.Info}[rng.IntN(4)]
-			s.call(rng.IntN(3), []string{"put", "put", "delete"}[rng.IntN(3)], typ, in, fields("key", e.key, "value", e.value, "revision", e.revision))
+			s.call(rng.IntN(3), []string{"put", "put", "delete"}[rng.IntN(3)], typ, in, rulestest.Fields("key", e.key, "value", e.value, "revision", e.revision))
 			continue
 		}
 		var parts []history.Value
 		for range rng.IntN(4) {
-			p := fields("events", history.List(random().encode()))
+			p := rulestest.Fields("events", history.List(random().encode()))
 			switch rng.IntN(4) {
 			case 0:
-				p = fields("progress", rng.IntN(5))
+				p = rulestest.Fields("progress", rng.IntN(5))
 			case 1:
-				p = fields("events", history.List(random().encode(), random().encode()))
+				p = rulestest.Fields("events", history.List(random().encode(), random().encode()))
 			}
 			parts = append(parts, p)
 		}
 		in := [][]any{{"from", rng.IntN(4)}, {"from", rng.IntN(4), "key", "a"}, {"from", rng.IntN(4), "key", "a", "end", "b"}, {"prefix", "a"}}[rng.IntN(4)]
-		s.call(rng.IntN(3), "watch", history.OK, fields(in...), fields("responses", history.List(parts...)))
+		s.call(rng.IntN(3), "watch", history.OK, rulestest.Fields(in...), rulestest.Fields("responses", history.List(parts...)))
 	}
 	overlap(rng, s.ops)
 	return &history.History{Ops: s.ops}
@@ -392,33 +367,14 @@ func overlap(rng *rand.Rand, ops []history.Op) {
 // the definitions: each finds what the other does.
 func TestAgainstVerifier(t *testing.T) {
 	t.Parallel()
-	n := 100_000
-	if testing.Short() {
-		n = 2_000
-	}
-	rng := rand.New(rand.NewPCG(3, 4))
-	found := map[string]int{}
-	for i := range n {
+	coretest.Agrees(t, order, 200, func(rng *rand.Rand, i int) (*history.History, checkers.Checker, checkers.Result) {
 		h := some(rng)
 		if i%20 == 0 {
 			h = valid(rng, 4)
 			coretest.Shuffle(rng, h)
 		}
-		r := result(t, h, i%50 == 0)
-		coretest.Confirm(t, h, r)
-		if i%200 == 0 {
-			coretest.Refuse(t, h, New(Options{}).Check(t.Context(), h), order)
-		}
-		found[r.Verdict.String()]++
-		for _, a := range r.Anomalies {
-			found[a.Name]++
-		}
-	}
-	for _, name := range append([]string{"ok", "invalid", "unknown"}, order...) {
-		if found[name] == 0 {
-			t.Errorf("never %s: %v", name, found)
-		}
-	}
+		return h, New(Options{}), result(t, h, i%50 == 0)
+	})
 }
 
 // result judges h; only if cut, anomalies are cut down to what they need.
@@ -438,45 +394,24 @@ func result(t *testing.T, h *history.History, cut bool) checkers.Result {
 	if len(report.Anomalies) == 0 {
 		return report.result(t.Context(), calls)
 	}
-	a := report.Anomalies[0]
-	slices.Sort(a.Ops)
-	evidence := map[string]any{"anomaly": a.Name, "key": a.Key, "ops": slices.Compact(a.Ops)}
-	return checkers.Result{Verdict: checkers.Invalid, Anomalies: report.Anomalies, Certify: func() (checkers.Claim, error) {
-		return checkers.Claim{Definition: Name, Verdict: checkers.Invalid, Evidence: evidence}, nil
-	}}
+	return coretest.Uncut(report.Anomalies, checkers.Claim{Definition: Name})
 }
 
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	e := func(revision int) history.Value {
-		return fields("responses", history.List(fields("events", history.List(event{key: "a", revision: revision, value: revision}.encode())), fields("progress", 2)))
+		return rulestest.Fields("responses", history.List(rulestest.Fields("events", history.List(event{key: "a", revision: revision, value: revision}.encode())), rulestest.Fields("progress", 2)))
 	}
 	hostile.Feed(t, New(Options{}), []string{"put", "delete", "txn", "watch", "watch"}, []history.Value{
-		e(1), e(2), e(3), e(4), fields("key", "a", "value", 1, "revision", 2), fields("key", "a", "value", 3, "revision", 3), fields("from", 2, "key", "a"),
+		e(1), e(2), e(3), e(4), rulestest.Fields("key", "a", "value", 1, "revision", 2), rulestest.Fields("key", "a", "value", 3, "revision", 3), rulestest.Fields("from", 2, "key", "a"),
 	})
 }
 
 func TestStops(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if r := New(Options{}).Check(ctx, valid(rand.New(rand.NewPCG(1, 1)), 4)); r.Verdict != checkers.Unknown {
-		t.Error(r.Verdict)
-	}
+	coretest.Stops(t, New(Options{}), valid(rand.New(rand.NewPCG(1, 1)), 4))
 }
 
-// FuzzCheck lets the checker judge histories that the fuzzer makes up, and verifies each
-// certificate.
 func FuzzCheck(f *testing.F) {
-	f.Add([]byte("watch"), true)
-	f.Add([]byte{7, 0, 255}, false)
-	f.Fuzz(func(t *testing.T, seed []byte, correct bool) {
-		rng := rand.New(coretest.NewTape(seed))
-		h := some(rng)
-		if correct {
-			h = valid(rng, 8)
-		}
-		coretest.Shuffle(rng, h)
-		coretest.Confirm(t, h, New(Options{}).Check(t.Context(), h))
-	})
+	coretest.Fuzz(f, New(Options{}), some, func(rng *rand.Rand) *history.History { return valid(rng, 8) })
 }
