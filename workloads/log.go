@@ -93,7 +93,7 @@ type messagePlan struct {
 var roles = [][]weighted{
 	{{"send", 60}, {"poll", 32}, {"assign", 8}},
 	{{"txn", 65}, {"poll", 25}, {"init", 7}, {"assign", 3}},
-	{{"poll", 60}, {"txn", 20}, {"commit", 16}, {"subscribe", 4}},
+	{{"poll", 56}, {"txn", 20}, {"commit", 16}, {"subscribe", 8}},
 }
 
 const groupRole = 2
