@@ -1,7 +1,6 @@
 package fifo_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers/internal/queues"
@@ -16,23 +15,8 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte{0x00, 0x01, 0x80, 0x04, 0x83, 0x05, 0x86})
 	f.Fuzz(func(t *testing.T, text []byte) {
 		ops := made(text)
-		for _, without := range []bool{false, true} {
-			check, model := fifo.Check, "fifo-queue"
-			if without {
-				check, model = bag.Check, "unordered-queue"
-			}
-			r, err := check(t.Context(), ops)
-			if errors.Is(err, fifo.ErrUndecided) {
-				continue
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if queues.Brute(ops, without) != (r.Violation == nil) {
-				t.Fatalf("wrong about %+v: %+v", ops, r.Violation)
-			}
-			queues.Confirm(t, model, ops, r)
-		}
+		monitor.One(t, ops)
+		queues.Monitor{Check: bag.Check, Model: "unordered-queue", Bag: true}.One(t, ops)
 	})
 }
 
