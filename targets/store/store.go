@@ -69,7 +69,11 @@ func (store) Facts(s targets.Settings) []string {
 	if s["mode"] == "cp" {
 		return replog.Facts()
 	}
-	return nil
+	cfg, err := apConfig(s, nil)
+	if err != nil {
+		return nil // there is no such store
+	}
+	return cfg.Facts()
 }
 
 // Promise says what the settings promise, as one of the levels of package

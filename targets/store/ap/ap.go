@@ -20,6 +20,17 @@
 // Replicas of a shard compare Merkle trees about once a second and exchange
 // what differs, so that they converge whatever was lost on the way.
 //
+// # Quorums
+//
+// In a sloppy quorum a copy counts, whoever has it, so that reads and writes go on
+// as long as R or W nodes reach each other, and need not meet even if R+W > N.
+// With [Config.Strict] only owners count. Stand-ins still keep hints, and a read
+// returns nothing before W owners hold it: those that are behind are repaired
+// first. If R+W > N every read then finds what was acknowledged, or returned by a
+// read, before it began. With [HLC] that makes keys causally consistent, and
+// convergent in the sense of Bouajjani et al. (POPL 2017): a write wins over those
+// that it follows, and whoever has seen one finds it, or a later one, for good.
+//
 // # Conflicts
 //
 // Of two versions of a key one wins for good, on every replica, whatever the
