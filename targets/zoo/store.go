@@ -77,6 +77,13 @@ var store = []targets.Bug{
 		Command: command("store", "mode=cp", "set", "kill", "CP20"),
 	},
 	{
+		ID: "CP21", Target: "store",
+		Summary: "a snapshot gets its name before it is synced, so that a node that lost its power finds half of one and does not start",
+		Mirrors: "ALICE (files that are renamed before they are synced, OSDI 2014); tendermint 3089 and 3295 (a torn file stops the restart)",
+		Fault:   "power", Checker: "health", Anomaly: "node-died",
+		Command: command("store", "mode=cp --set snapshot-every=50", "register", "power", "CP21"),
+	},
+	{
 		ID: "AP1", Target: "store",
 		Summary: "under conflict=hlc a write is stamped by the wall clock alone",
 		Mirrors: "Riak 1.2.1 and Cassandra 2.0 (last write wins under skewed clocks loses acknowledged writes)",

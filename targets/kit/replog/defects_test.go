@@ -138,3 +138,19 @@ func TestLazy(t *testing.T) {
 		}
 	}
 }
+
+// TestHasty: a snapshot that has its name is not yet there for good.
+func TestHasty(t *testing.T) {
+	t.Parallel()
+	for _, hasty := range []bool{false, true} {
+		w := electedWith(t, Config{Hasty: hasty, SnapshotEvery: 3})
+		for i := range uint64(4) {
+			ask(t, w, 0, kv.Request{Op: kv.Put, Client: 1, Seq: i + 1, Key: "k", Value: "v"})
+		}
+		w.run(100 * ms)
+		f := w.leader().disk.names[snapFile]
+		if f == nil || (f.synced == len(f.data)) == hasty {
+			t.Errorf("hasty %v: the snapshot is %+v", hasty, f)
+		}
+	}
+}

@@ -104,6 +104,8 @@ type Config struct {
 	// EarlySnapshots: a snapshot is labelled with the entry after the last one
 	// that was applied to what is in it, if there is such an entry.
 	EarlySnapshots bool
+	// Hasty: a new file gets its name before what is in it was synced.
+	Hasty bool
 	// Definite: a command that nobody has answered is said to have failed.
 	Definite bool
 }
@@ -203,7 +205,7 @@ func New(env actor.Env, cfg Config, m Machine) *Group {
 		cfg:   cfg,
 		id:    uint64(env.Self()) + 1,
 		state: newState(m, cfg),
-		disk:  newStorage(env.Disk(), cfg.Name, cfg.Lazy),
+		disk:  newStorage(env.Disk(), cfg),
 		inbox: newInbox(env),
 		rand:  env.Choices("election"),
 		due:   deadlines{tick: never, forget: never, campaign: never, requests: never, sync: never, armed: never},

@@ -26,8 +26,9 @@ const (
 // is durable are handed in after it, and come back through settled.
 type storage struct {
 	disk actor.Disk
-	name string // of the node, see Config
-	lazy bool
+	name string // of the node
+
+	lazy, hasty bool // see Config
 
 	busy    bool
 	flying  []*raftpb.Message // what waits for the operation under way
@@ -53,8 +54,8 @@ type snapshotFile struct {
 	data        []byte
 }
 
-func newStorage(disk actor.Disk, name string, lazy bool) *storage {
-	s := &storage{disk: disk, name: name, lazy: lazy}
+func newStorage(disk actor.Disk, cfg Config) *storage {
+	s := &storage{disk: disk, name: cfg.Name, lazy: cfg.Lazy, hasty: cfg.Hasty}
 	s.appended, s.flushed = s.sound("append to "+walFile), s.batchDone
 	return s
 }
@@ -165,14 +166,19 @@ func (s *storage) sync() { s.disk.Sync(walFile, s.sound("sync of "+walFile)) }
 func (s *storage) replace(name string, content []byte, done func()) {
 	tmp := name + tmpEnd
 	s.disk.Append(tmp, content, s.sound("write of "+tmp))
-	s.disk.Sync(tmp, func(err error) {
+	rename := func(err error) {
 		s.check("sync of "+tmp, err)
 		s.disk.Rename(tmp, name, s.sound("rename of "+tmp))
 		s.disk.SyncDir(func(err error) {
 			s.check("sync of the directory", err)
 			done()
 		})
-	})
+	}
+	if s.hasty {
+		rename(nil)
+		return
+	}
+	s.disk.Sync(tmp, rename)
 }
 
 // check ends the node on an error of the disk. What a disk holds after a failed

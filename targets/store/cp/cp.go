@@ -32,10 +32,11 @@ const (
 	CP18 Bug = "CP18" // the leader asks a quorum once and never again
 	CP19 Bug = "CP19" // a compare-and-set compares before it is replicated
 	CP20 Bug = "CP20" // a write is acknowledged before it is replicated
+	CP21 Bug = "CP21" // files are renamed before they are synced
 )
 
 // Bugs returns them all.
-func Bugs() []Bug { return []Bug{CP1, CP2, CP4, CP9, CP10, CP11, CP12, CP18, CP19, CP20} }
+func Bugs() []Bug { return []Bug{CP1, CP2, CP4, CP9, CP10, CP11, CP12, CP18, CP19, CP20, CP21} }
 
 // Config holds the settings of a node. The zero value is a good one.
 type Config struct {
@@ -71,6 +72,7 @@ func settings(cfg Config) replog.Config {
 		Forgetful:      cfg.Bugs[CP10],
 		Definite:       cfg.Bugs[CP11],
 		EarlySnapshots: cfg.Bugs[CP12],
+		Hasty:          cfg.Bugs[CP21],
 	}
 	switch {
 	case cfg.Bugs[CP2]:
