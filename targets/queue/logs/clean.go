@@ -45,7 +45,7 @@ func (l *replica) compact(end int64) {
 	for i := range l.records {
 		r := &l.records[i]
 		superseded := i < below && !r.marker() && r.key != "" && r.offset < last[r.key]
-		if !superseded || l.writers[r.txn.id].offset == r.offset {
+		if !superseded || r.txn.id != 0 && l.writers[r.txn.id].offset == r.offset {
 			kept = append(kept, *r)
 		}
 	}

@@ -53,7 +53,7 @@ func appendPositions(b []byte, ps []position) []byte {
 func readPositions(d *wire.Decoder) []position {
 	var ps []position
 	for range count(d) {
-		ps = append(ps, position{int(d.Uvarint()), int64(d.Uvarint())})
+		ps = append(ps, position{small(d), int64(d.Uvarint())})
 	}
 	return ps
 }
@@ -67,6 +67,12 @@ func count(d *wire.Decoder) int {
 	return 0
 }
 
+// small reads the number of a partition or a node. One that was made up is greater
+// than any there is, never less.
+func small(d *wire.Decoder) int { return int(min(d.Uvarint(), 1<<30)) }
+
+func nodeID(d *wire.Decoder) actor.NodeID { return actor.NodeID(small(d)) }
+
 func appendNumbers(b []byte, ns []int) []byte {
 	b = binary.AppendUvarint(b, uint64(len(ns)))
 	for _, n := range ns {
@@ -78,7 +84,7 @@ func appendNumbers(b []byte, ns []int) []byte {
 func readNumbers(d *wire.Decoder) []int {
 	var ns []int
 	for range count(d) {
-		ns = append(ns, int(d.Uvarint()))
+		ns = append(ns, small(d))
 	}
 	return ns
 }
@@ -94,7 +100,7 @@ func appendNodes(b []byte, ids []actor.NodeID) []byte {
 func readNodes(d *wire.Decoder) []actor.NodeID {
 	var ids []actor.NodeID
 	for range count(d) {
-		ids = append(ids, actor.NodeID(d.Uvarint()))
+		ids = append(ids, nodeID(d))
 	}
 	return ids
 }

@@ -38,7 +38,7 @@ var errEntry = errors.New("it is no entry of a partition that this node holds")
 // replay takes one entry of the journal.
 func (n *node) replay(entry []byte) error {
 	d := wire.NewDecoder(entry)
-	what, p := d.Byte(), int(d.Uvarint())
+	what, p := d.Byte(), small(d)
 	if d.Err() != nil || !n.inRange(p) || n.held[p] == nil {
 		return errEntry
 	}

@@ -3,7 +3,6 @@ package logs
 import (
 	"encoding/binary"
 
-	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 )
 
@@ -33,7 +32,7 @@ func (m fetch) append(b []byte) []byte {
 }
 
 func readFetch(d *wire.Decoder) fetch {
-	return fetch{part: int(d.Uvarint()), epoch: d.Uvarint(), id: d.Uvarint(), next: int64(d.Uvarint()), last: d.Uvarint()}
+	return fetch{part: small(d), epoch: d.Uvarint(), id: d.Uvarint(), next: int64(d.Uvarint()), last: d.Uvarint()}
 }
 
 // fetched answers a fetch: with records, or, if the logs differ, with the newest
@@ -58,7 +57,7 @@ func (m fetched) append(b []byte) []byte {
 
 func readFetched(d *wire.Decoder) fetched {
 	return fetched{
-		part: int(d.Uvarint()), epoch: d.Uvarint(), id: d.Uvarint(), first: int64(d.Uvarint()), high: int64(d.Uvarint()),
+		part: small(d), epoch: d.Uvarint(), id: d.Uvarint(), first: int64(d.Uvarint()), high: int64(d.Uvarint()),
 		differs: d.Uvarint() == 1, upTo: d.Uvarint(), end: int64(d.Uvarint()), records: readRecords(d),
 	}
 }
@@ -96,7 +95,7 @@ func (m send) append(b []byte) []byte {
 }
 
 func readSend(d *wire.Decoder) send {
-	return send{tag: d.Uvarint(), part: int(d.Uvarint()), epoch: d.Uvarint(), msg: readRecord(d)}
+	return send{tag: d.Uvarint(), part: small(d), epoch: d.Uvarint(), msg: readRecord(d)}
 }
 
 // verdict is how a leader ended a send.
@@ -142,7 +141,7 @@ func (m poll) append(b []byte) []byte {
 }
 
 func readPoll(d *wire.Decoder) poll {
-	return poll{tag: d.Uvarint(), part: int(d.Uvarint()), from: int64(d.Uvarint()), most: int(d.Uvarint())}
+	return poll{tag: d.Uvarint(), part: small(d), from: int64(d.Uvarint()), most: small(d)}
 }
 
 // message is what a consumer sees of a record.
@@ -182,7 +181,7 @@ func readPolled(d *wire.Decoder) polled {
 }
 
 func readPollAnswer(d *wire.Decoder) polled {
-	m := polled{part: int(d.Uvarint()), next: int64(d.Uvarint()), end: d.Uvarint() == 1}
+	m := polled{part: small(d), next: int64(d.Uvarint()), end: d.Uvarint() == 1}
 	for range count(d) {
 		if d.Err() != nil {
 			break
@@ -213,6 +212,3 @@ func beatMessage(hears bool) []byte { return []byte{msgBeat, byte(flag(hears))} 
 
 // inRange reports whether a number is that of a partition.
 func (n *node) inRange(part int) bool { return part >= 0 && part < len(n.held) }
-
-// inCluster reports whether a number is that of a node.
-func (n *node) inCluster(id actor.NodeID) bool { return id >= 0 && int(id) < n.env.Nodes() }

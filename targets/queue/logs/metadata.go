@@ -89,11 +89,11 @@ func (m *metadata) Apply(_ uint64, cmd []byte) []byte {
 	d := wire.NewDecoder(cmd[1:])
 	switch cmd[0] {
 	case cmdRegister:
-		return m.register(actor.NodeID(d.Uvarint()), d.Uvarint(), d)
+		return m.register(nodeID(d), d.Uvarint(), d)
 	case cmdFence:
-		return m.fence(actor.NodeID(d.Uvarint()), d.Uvarint(), d)
+		return m.fence(nodeID(d), d.Uvarint(), d)
 	case cmdAlter:
-		return m.alter(int(d.Uvarint()), d.Uvarint(), d.Uvarint(), readNodes(d), d)
+		return m.alter(small(d), d.Uvarint(), d.Uvarint(), readNodes(d), d)
 	case cmdInit:
 		return m.init(d.String(), d)
 	case cmdBegin:
@@ -105,7 +105,7 @@ func (m *metadata) Apply(_ uint64, cmd []byte) []byte {
 	case cmdMarked:
 		return m.marked(d)
 	case cmdJoin:
-		return m.join(d.String(), d.String(), actor.NodeID(d.Uvarint()), d)
+		return m.join(d.String(), d.String(), nodeID(d), d)
 	case cmdLeave:
 		return m.leave(d.String(), d.String(), d)
 	case cmdCommit:
@@ -334,7 +334,7 @@ func (m *metadata) expire(t txnID, d *wire.Decoder) []byte {
 // marked forgets what leaders have committed markers for.
 func (m *metadata) marked(d *wire.Decoder) []byte {
 	for range count(d) {
-		t, p := readTxn(d), int(d.Uvarint())
+		t, p := readTxn(d), small(d)
 		for i := range m.ended {
 			if e := &m.ended[i]; e.txn == t {
 				e.parts = slices.DeleteFunc(slices.Clone(e.parts), func(q int) bool { return q == p })

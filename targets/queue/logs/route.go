@@ -23,9 +23,9 @@ type call struct {
 // serveSend takes a client's message.
 func (n *node) serveSend(id actor.RequestID, body []byte) {
 	d := wire.NewDecoder(body)
-	c := &call{id: id, part: int(d.Uvarint()), msg: readRecord(d), since: n.env.Mono()}
+	c := &call{id: id, part: small(d), msg: readRecord(d), since: n.env.Mono()}
 	switch {
-	case d.Done() != nil || !n.inRange(c.part) || c.msg.marker():
+	case d.Done() != nil || !n.inRange(c.part) || c.msg.kind > inTxn:
 		n.answer(id, request.BadRequest, nil)
 		return
 	case !n.ready || n.failed:
@@ -149,7 +149,7 @@ type ask struct {
 // servePoll takes a client's poll.
 func (n *node) servePoll(id actor.RequestID, body []byte) {
 	d := wire.NewDecoder(body)
-	a := &ask{id: id, who: readMembership(d), most: int(d.Uvarint()), wants: readPositions(d), since: n.env.Mono()}
+	a := &ask{id: id, who: readMembership(d), most: small(d), wants: readPositions(d), since: n.env.Mono()}
 	switch {
 	case d.Done() != nil || slices.ContainsFunc(a.wants, func(p position) bool { return !n.inRange(p.part) }):
 		n.answer(id, request.BadRequest, nil)

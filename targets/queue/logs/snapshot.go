@@ -58,7 +58,7 @@ func (m *metadata) Restore(b []byte) error {
 	}
 	for i := range r.parts {
 		p := &r.parts[i]
-		p.leader, p.epoch, p.version = actor.NodeID(d.Uvarint())-1, d.Uvarint(), d.Uvarint()
+		p.leader, p.epoch, p.version = nodeID(d)-1, d.Uvarint(), d.Uvarint()
 		p.isr = readNodes(d)
 	}
 	for range count(d) {
@@ -84,7 +84,7 @@ func (m *metadata) Restore(b []byte) error {
 func (m *metadata) readGroup(d *wire.Decoder) group {
 	g := group{name: d.String(), generation: d.Uvarint(), owners: make([]string, len(m.parts)), offsets: make([]int64, len(m.parts))}
 	for range count(d) {
-		g.members = append(g.members, member{d.String(), actor.NodeID(d.Uvarint())})
+		g.members = append(g.members, member{d.String(), nodeID(d)})
 	}
 	for p := range g.owners {
 		g.owners[p], g.offsets[p] = d.String(), int64(d.Uvarint())
