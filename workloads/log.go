@@ -92,7 +92,7 @@ type messagePlan struct {
 // roles say how often the clients of each role do what.
 var roles = [][]weighted{
 	{{"send", 60}, {"poll", 32}, {"assign", 8}},
-	{{"txn", 65}, {"poll", 25}, {"init", 7}, {"assign", 3}},
+	{{"txn", 60}, {"poll", 23}, {"init", 13}, {"assign", 4}},
 	{{"poll", 56}, {"txn", 20}, {"commit", 16}, {"subscribe", 8}},
 }
 
