@@ -139,7 +139,7 @@ func Transfer() Workload {
 		Levels: []string{finality, Eventual},
 		Options: []Option{
 			Number("accounts", 10, 2, 10_000, "how many accounts pay each other: a1, a2, and so on"),
-			Number("conflicts", 10, 0, 100, "transfers that use the nonce of another one, in percent"),
+			Number("conflicts", 20, 0, 100, "transfers that use the nonce of another one, in percent"),
 			Number("depth", -1, -1, 1<<20, "after how many confirmations a block stays, besides those that nodes say are final; -1: never"),
 			Number("reward", 10, 0, 1<<62, "how much money a block may make, fees not counted"),
 		},

@@ -43,7 +43,8 @@
 //	conservation        balances do not add up to the money that was made
 //	wrong-balance       a balance is not what the chain says
 //	lost-transfer       accepted, never said to be expired or rejected, and not on a chain of the final phase
-//	vanished-transfer   said to be confirmed, and later, through the same node or in the final phase, not
+//	vanished-transfer   said to be confirmed, and later, through the same node or in the final phase, not,
+//	                    or not on a chain of the final phase
 //	status-flip         said to be expired or rejected, and confirmed later
 //	aborted-transfer    every submission of it was refused, and it is on a chain
 //	altered-transfer    it is on a chain with another content than was submitted

@@ -117,6 +117,10 @@ func (n *naive) pair(c, d history.Call) {
 			n.broken[LighterChain] = true
 		}
 	}
+	if c.Invoke.F == "status" && c.Complete.Value.Text() == "confirmed" && isView(d) && d.Invoke.Final && before(c, d) &&
+		!n.includes(tipOf(d), c.Invoke.Value) {
+		n.broken[VanishedTransfer] = true
+	}
 	if c.Invoke.F == "status" && d.Invoke.F == "status" && c.Invoke.Value.Equal(d.Invoke.Value) && before(c, d) {
 		first, second := c.Complete.Value.Text(), d.Complete.Value.Text()
 		if first == "confirmed" && second != "confirmed" && (c.Invoke.Node == d.Invoke.Node || d.Invoke.Final) {
@@ -126,6 +130,13 @@ func (n *naive) pair(c, d history.Call) {
 			n.broken[StatusFlip] = true
 		}
 	}
+}
+
+// includes reports whether a chain has a transfer.
+func (n *naive) includes(tip string, id history.Value) bool {
+	return slices.ContainsFunc(n.chain(tip), func(b string) bool {
+		return slices.ContainsFunc(n.blocks[b].Get("txs").Elems(), func(t history.Value) bool { return t.Get("id").Equal(id) })
+	})
 }
 
 // weight is the work of a chain, 0 if that of a block is not known.

@@ -117,14 +117,11 @@ func (l *ledger) lost(s *submission, name int32, final []finalView) {
 	from, _ := slices.BinarySearchFunc(final, ack.Complete.Index, func(v finalView, index int) int { return cmp.Compare(v.Invoke.Index, index) })
 	ripe, _ := slices.BinarySearchFunc(final, due, func(v finalView, t int64) int { return cmp.Compare(v.clock, t) })
 	from = max(from, ripe)
-	has := func(tip int32) bool {
-		return tip != none && slices.ContainsFunc(s.in, func(b int32) bool { return l.on(b, tip) })
-	}
-	if from == len(final) || has(final[from].shared) {
+	if from == len(final) || l.has(s.in, final[from].shared) {
 		return
 	}
 	for _, v := range final[from:] {
-		if v.Invoke.Time >= due && !has(v.tip) {
+		if v.Invoke.Time >= due && !l.has(s.in, v.tip) {
 			l.add(rules.Finding{Rule: LostTransfer, Ops: []int{ack.Invoke.Index, v.Invoke.Index}, Item: l.txName(name), Why: fmt.Sprintf(
 				"process %v submitted transfer %s at %s, accepted at %s; after all faults were over, %s, of height %d, and no block of its chain has it",
 				ack.Invoke.Process, l.txName(name), l.clock.At(ack.Invoke), l.clock.At(ack.Complete), l.saw(v.view), l.blocks[v.tip].height)})
@@ -146,10 +143,43 @@ func (l *ledger) statuses() error {
 		}
 		of[s.name] = append(of[s.name], s)
 	}
+	final := l.finalViews()
 	for _, name := range names {
 		l.answers(of[name])
+		l.gone(of[name], final)
 	}
 	return nil
+}
+
+// gone finds an observation of the final phase that lacks a transfer which had
+// been said to be confirmed.
+func (l *ledger) gone(list []status, final []finalView) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s status) bool { return s.says != "confirmed" })
+	if len(list) == 0 {
+		return
+	}
+	said := slices.MinFunc(list, func(a, b status) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
+	from, _ := slices.BinarySearchFunc(final, said.Complete.Index, func(v finalView, index int) int { return cmp.Compare(v.Invoke.Index, index) })
+	in := l.submission(said.name).in
+	if from == len(final) || l.has(in, final[from].shared) {
+		return
+	}
+	for _, v := range final[from:] {
+		if l.has(in, v.tip) {
+			continue
+		}
+		first := fmt.Sprintf("process %v%s asked for transfer %s at %s and was told by %s that it is confirmed",
+			said.Invoke.Process, through(said.Invoke), l.txName(said.name), l.clock.At(said.Invoke), l.clock.At(said.Complete))
+		l.add(rules.Finding{Rule: VanishedTransfer, Ops: []int{said.Invoke.Index, v.Invoke.Index}, Item: l.txName(said.name), Why: fmt.Sprintf(
+			"%s; after all faults were over, %s, of height %d, and no block of its chain has it", first, l.saw(v.view), l.blocks[v.tip].height),
+			Edges: []checkers.Edge{{From: said.Invoke.Index, To: v.Invoke.Index, Kind: "rt", Why: first}}})
+		return
+	}
+}
+
+// has reports whether one of some blocks is on the chain that ends in tip.
+func (l *ledger) has(in []int32, tip int32) bool {
+	return tip != none && slices.ContainsFunc(in, func(b int32) bool { return l.on(b, tip) })
 }
 
 // answers judges the answers about one transfer, which are in the order of their

@@ -11,7 +11,7 @@ var ledger = []targets.Bug{
 		Summary: "of two chains a node takes the one with more blocks, whatever the work in them",
 		Mirrors: "Bitcoin before 0.3.3 (the longest chain rule compared heights, not work)",
 		Fault:   "partition", Checker: "ledger", Anomaly: "lighter-chain",
-		Command: command("ledger", "kind=pow", "transfer", "partition", "PW1"),
+		Command: command("ledger", "finality=depth", "transfer", "partition", "PW1") + " --fault partition.every=20s --fault partition.for=15s",
 	},
 	{
 		ID: "PW2", Target: "ledger",

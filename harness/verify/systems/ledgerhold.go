@@ -157,6 +157,9 @@ func sameBalances(w *chainView, want map[string]int64) error {
 
 // allThere confirms that the chains of the final phase have what was accepted.
 func (l *chains) allThere() error {
+	if err := l.stillThere(); err != nil {
+		return err
+	}
 	in := make(map[string][]*chainBlock)
 	for _, id := range l.ids {
 		for _, t := range l.blocks[id].txs {
@@ -185,6 +188,31 @@ func (l *chains) allThere() error {
 				if l.due(t, w) && !slices.ContainsFunc(in[id], func(b *chainBlock) bool { return b.on(w.tip) }) {
 					return fmt.Errorf("transfer %s is not on the chain of %d", plainID(id), w.Inv)
 				}
+			}
+		}
+	}
+	return nil
+}
+
+// stillThere confirms that the chains of the final phase have what was said to be
+// confirmed.
+func (l *chains) stillThere() error {
+	if l.provisional {
+		return nil
+	}
+	for _, w := range l.seen {
+		if !w.Invoke.Final {
+			continue
+		}
+		has := make(map[string]bool)
+		for _, b := range l.chain(w.tip) {
+			for _, t := range b.txs {
+				has[t.id] = true
+			}
+		}
+		for _, s := range l.statuses {
+			if l.answer(s) == "confirmed" && s.Before(w.Op) && !has[idOf(s.Invoke.Value)] {
+				return fmt.Errorf("the chain at %d lacks what was confirmed at %d", w.Inv, s.Inv)
 			}
 		}
 	}

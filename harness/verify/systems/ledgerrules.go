@@ -42,10 +42,12 @@ func (l *chains) rules() map[string]roleRule {
 		"aborted-transfer":   {3, l.unlike("aborted-transfer")},                                                                  // v, d, t; item: the transfer
 		"altered-transfer":   {3, l.unlike("altered-transfer")},                                                                  // v, d, t; item: the transfer
 		"phantom-transfer":   {2, l.unlike("phantom-transfer")},                                                                  // v, d; item: the transfer
-		"vanished-transfer":  {2, func(o []*claim.Op, item string) bool { return l.vanished(o[0], o[1]) && asks(o[0], item) }},   // s, s
-		"status-flip":        {2, func(o []*claim.Op, item string) bool { return l.flipped(o[0], o[1]) && asks(o[0], item) }},    // s, s
-		"inconsistent-block": {2, l.inconsistent},                                                                                // two observations; item: the block
-		"double-sign":        {2, l.doubleSign},                                                                                  // two observations; item: the validator
+		"vanished-transfer": {2, func(o []*claim.Op, item string) bool { // s, s or s, v
+			return asks(o[0], item) && (l.vanished(o[0], o[1]) || l.missing(o[0], view(o[1])))
+		}},
+		"status-flip":        {2, func(o []*claim.Op, item string) bool { return l.flipped(o[0], o[1]) && asks(o[0], item) }}, // s, s
+		"inconsistent-block": {2, l.inconsistent},                                                                             // two observations; item: the block
+		"double-sign":        {2, l.doubleSign},                                                                               // two observations; item: the validator
 	}
 }
 
@@ -283,6 +285,16 @@ func refusal(s *claim.Op) bool {
 func (l *chains) vanished(s, t *claim.Op) bool {
 	return !l.provisional && l.answer(s) == "confirmed" && l.answer(t) != "" && l.answer(t) != "confirmed" && s.Before(t) &&
 		s.Invoke.Value.Equal(t.Invoke.Value) && (s.Invoke.Node == t.Invoke.Node || t.Invoke.Final)
+}
+
+// missing reports whether a view of the final phase lacks a transfer that had
+// been said to be confirmed.
+func (l *chains) missing(s *claim.Op, w *chainView) bool {
+	if l.provisional || w == nil || !w.Invoke.Final || l.answer(s) != "confirmed" || !s.Before(w.Op) {
+		return false
+	}
+	by, _ := l.places(w.tip, func(t chainTx) bool { return t.id == idOf(s.Invoke.Value) })
+	return len(by) == 0
 }
 
 func (l *chains) flipped(s, t *claim.Op) bool {
