@@ -124,8 +124,8 @@ func newWork(p Params) gen.Gen {
 		return g
 	}
 	g.kinds = append(g.kinds, weighted{"receive", 25}, weighted{settle, 50})
-	g.ends = []weighted{{later, 5}}
-	for _, k := range []weighted{{"ack", 68}, {"nack", 15}, {"extend", 12}} {
+	g.ends = []weighted{{later, 4}}
+	for _, k := range []weighted{{"ack", 64}, {"nack", 18}, {"extend", 16}} {
 		if slices.Contains(p.Fs, k.f) {
 			g.ends = append(g.ends, k)
 		}
@@ -193,7 +193,7 @@ func (g *work) settle(ctx *gen.Context, draw *choice.Stream, at int) gen.Result 
 	case f == later:
 		h.after = ctx.Time + draw.Between(h.lease/4, 2*h.lease)
 		return gen.Result{}
-	case f == "extend" && !planned:
+	case f == "extend" && !planned && draw.IntN(2) == 0:
 		h.after, h.next = ctx.Time+draw.Between(h.lease/4, h.lease*9/10), f
 		return gen.Result{}
 	}
