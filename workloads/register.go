@@ -57,6 +57,9 @@ func newRegisters(p Params) gen.Gen {
 			g.kinds = append(g.kinds, k)
 		}
 	}
+	if deletes := p.Options.Int("deletes"); deletes > 0 {
+		g.kinds = append(g.kinds, weighted{"delete", deletes})
+	}
 	return g
 }
 
@@ -94,10 +97,12 @@ func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 		return g
 	}
 	value := ev.Value
-	if ev.F == "cas" {
-		if len(ev.Value.Elems()) != 2 {
-			return g // a client that answers in its own way; checkers will say so
-		}
+	switch {
+	case ev.F == "delete":
+		value = history.Nil
+	case ev.F == "cas" && len(ev.Value.Elems()) != 2:
+		return g // a client that answers in its own way; checkers will say so
+	case ev.F == "cas":
 		value = ev.Value.Elems()[1]
 	}
 	if value.Equal(g.seen[key]) {
@@ -128,6 +133,7 @@ func Register() Workload {
 		Options: []Option{
 			Number("keys", 10, 1, 10_000, "how many registers"),
 			Number("active", 0, 0, 10_000, "how many of them are in use at a time, a window that moves on; 0: all"),
+			Number("deletes", 0, 0, 100, "how many deletes there are to a hundred other operations; not every target and level has them"),
 		},
 		Fs:        []string{"read", "write"},
 		Optional:  []string{"cas"},

@@ -91,6 +91,28 @@ func TestRegisterWithoutCAS(t *testing.T) {
 	}
 }
 
+// Deletes come as often as they should, and nothing is compared with what was deleted.
+func TestRegisterDeletes(t *testing.T) {
+	t.Parallel()
+	p := paramsOf(t, Register(), 1, map[string]string{"keys": "2", "deletes": "25"}, "read", "write", "cas")
+	kinds, deleted := map[string]int{}, map[string]bool{}
+	for _, op := range simulate(t, Register().Generator(p), 6000) {
+		if op.Type == history.OK {
+			deleted[op.Key.Text()] = op.F == "delete"
+		}
+		if op.Type != history.Invoke {
+			continue
+		}
+		kinds[op.F]++
+		if op.F == "cas" && deleted[op.Key.Text()] {
+			t.Fatalf("%v, after a delete", op)
+		}
+	}
+	if kinds["delete"] < 450 || kinds["delete"] > 750 {
+		t.Errorf("%v", kinds)
+	}
+}
+
 // Where fewer keys are in use than there are, they are a window that moves over
 // all of them, more than once if there is time.
 func TestRegisterWindow(t *testing.T) {

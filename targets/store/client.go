@@ -54,6 +54,8 @@ func (c *registerClient) Invoke(env client.Env, op history.Op) history.Op {
 		req.Op = kv.Get
 	case "write":
 		req.Op, req.Value = kv.Put, text(op.Value)
+	case "delete":
+		req.Op = kv.Delete
 	case "cas":
 		pair := op.Value.Elems()
 		if len(pair) != 2 {

@@ -64,6 +64,8 @@ func TestEndings(t *testing.T) {
 		"read unavailable":    {"register", "read", history.Value{}, answer(kv.Response{Code: kv.Unavailable}), history.Fail, history.Value{}},
 		"read unknown":        {"register", "read", history.Value{}, answer(kv.Response{Code: kv.Unknown}), history.Fail, history.Value{}},
 		"read timeout":        {"register", "read", history.Value{}, &answering{err: client.ErrTimeout}, history.Fail, history.Value{}},
+		"delete":              {"register", "delete", history.Value{}, answer(kv.Response{Code: kv.OK}), history.OK, history.Value{}},
+		"delete nothing":      {"register", "delete", history.Value{}, answer(kv.Response{Code: kv.NotFound}), history.Fail, history.Value{}},
 		"write":               {"register", "write", history.Int(3), answer(kv.Response{Code: kv.OK}), history.OK, history.Int(3)},
 		"write unavailable":   {"register", "write", history.Int(3), answer(kv.Response{Code: kv.Unavailable}), history.Fail, history.Int(3)},
 		"write unknown":       {"register", "write", history.Int(3), answer(kv.Response{Code: kv.Unknown}), history.Info, history.Int(3)},

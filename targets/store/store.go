@@ -208,7 +208,7 @@ func (store) Client(_ targets.Settings, workload string) (func() client.Client, 
 // mode ap, and so no compare-and-set.
 func (store) Supports(s targets.Settings, f string) bool {
 	switch f {
-	case "read", "write", "add":
+	case "read", "write", "delete", "add":
 		return true
 	case "cas":
 		return s["mode"] == "cp"

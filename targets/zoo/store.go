@@ -105,6 +105,13 @@ var store = []targets.Bug{
 		Command: command("store", "mode=ap --set r=1 --set w=1", "set", "partition,kill", "AP3"),
 	},
 	{
+		ID: "AP4", Target: "store",
+		Summary: "an owner removes what is deleted and keeps no tombstone, so that anti-entropy brings it back from whoever missed the delete",
+		Mirrors: "the reappearance of deleted data in NEAT's study of partition failures; Cassandra's tombstones that are purged before a repair",
+		Fault:   "partition", Checker: "causal", Anomaly: "lost-causal-write",
+		Command: command("store", "mode=ap", "register --opt deletes=30 --opt keys=200 --opt active=10", "partition", "AP4"),
+	},
+	{
 		ID: "AP5", Target: "store",
 		Summary: "what a read spreads to owners that are behind gets a version as if it were written then",
 		Mirrors: "Cassandra and Scylla class (a repair with a fresh timestamp buries newer writes)",

@@ -17,6 +17,7 @@ const (
 	wallStamps     Bugs = 1 << iota // AP1: writes are stamped by the wall clock
 	standInsCount                   // AP2: stand-ins count towards a strict quorum
 	volatileHints                   // AP3: hints are kept in memory
+	bareDeletes                     // AP4: deletes leave no tombstones
 	restampRepairs                  // AP5: read repair gives the old value a new version
 	lastRange                       // AP9: anti-entropy leaves out the last range
 	unsynced                        // AP10: records count once they are written
@@ -31,11 +32,11 @@ const (
 )
 
 // ids has the bugs in the order of their bits.
-var ids = []string{"AP1", "AP2", "AP3", "AP5", "AP9", "AP10", "AP11", "AP12", "AP13", "AP14", "AP15", "AP16", "AP17", "AP18"}
+var ids = []string{"AP1", "AP2", "AP3", "AP4", "AP5", "AP9", "AP10", "AP11", "AP12", "AP13", "AP14", "AP15", "AP16", "AP17", "AP18"}
 
 const (
 	breaksStrict = standInsCount | noWriteBack | localReads
-	breaksHLC    = wallStamps | restampRepairs | restampHints | deafClock | breaksStrict
+	breaksHLC    = wallStamps | bareDeletes | restampRepairs | restampHints | deafClock | breaksStrict
 )
 
 // has reports whether all bugs of other are in b.

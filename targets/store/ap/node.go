@@ -63,6 +63,7 @@ func newNode(env actor.Env, cfg Config) *node {
 		repair: env.Choices("read-repair"), jitter: env.Choices("anti-entropy"),
 	}
 	n.table = newTable(n.ring, 1<<uint(n.self))
+	n.table.bare = cfg.Bugs.has(bareDeletes)
 	n.hints = newHints(len(n.ring.walks), env.Nodes())
 	n.clock = clock{self: n.self, wall: env.Wall, logical: cfg.Conflict == HLC, deaf: cfg.Bugs.has(deafClock), ask: n.askCeiling}
 	n.journal = journal.New(cfg.disk(env), journal.Config{

@@ -2,6 +2,7 @@ package ap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,8 @@ type table struct {
 	shards  []*shard // by number; nil where the node is not an owner
 	names   []string // of all shards
 	applied uint64
-	bytes   int // about what all entries take in the log
+	bytes   int  // about what all entries take in the log
+	bare    bool // the bug bareDeletes
 }
 
 func newTable(r *ring, self nodeSet) *table {
@@ -48,6 +50,12 @@ func newTable(r *ring, self nodeSet) *table {
 func (t *table) put(e entry) {
 	it := t.items[e.key]
 	if it != nil && it.compare(&e) >= 0 {
+		return
+	}
+	if e.dead && t.bare {
+		if it != nil {
+			t.drop(it)
+		}
 		return
 	}
 	pos := position(e.key)
@@ -68,6 +76,22 @@ func (t *table) put(e entry) {
 	it.entry, it.hash = e, e.hash(pos)
 	t.bytes += e.size()
 	s.tree.change(leaf, before, it.hash)
+	t.applied++
+}
+
+// drop removes an item without a trace, for the bug bareDeletes.
+func (t *table) drop(it *item) {
+	pos := position(it.key)
+	s, leaf := t.shards[t.ring.shardAt(pos)], leafAt(pos)
+	at := &s.leafs[leaf]
+	for *at != it {
+		at = &(*at).next
+	}
+	*at = it.next
+	s.items = slices.DeleteFunc(s.items, func(x *item) bool { return x == it })
+	s.tree.change(leaf, it.hash, 0)
+	delete(t.items, it.key)
+	t.bytes -= it.size()
 	t.applied++
 }
 
