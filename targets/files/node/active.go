@@ -17,7 +17,8 @@ type active struct {
 	epoch  uint64
 	since  int64 // when the epoch was in the journal
 	over   bool
-	moving bool // changes are on their way into the journal
+	hellos uint64 // so many rounds of reports were asked for
+	moving bool   // changes are on their way into the journal
 
 	reports []report         // by node
 	copies  map[uint64]int64 // by block: until when a copy is on its way
@@ -27,7 +28,8 @@ type active struct {
 
 // report is the last report of a data node.
 type report struct {
-	at     int64 // when it came, 0 for never
+	at     int64  // when it came, 0 for never
+	hello  uint64 // that it answers
 	held   map[uint64]held
 	before map[uint64]held // by the report before
 	tokens []uint64
@@ -59,20 +61,25 @@ func (a *active) tick() {
 	if a.over {
 		return
 	}
+	a.hellos++
 	for id := range actor.NodeID(a.n.env.Nodes()) {
-		a.n.send(id, &message{kind: msgHello, epoch: a.epoch})
+		a.n.send(id, &message{kind: msgHello, id: a.hellos, epoch: a.epoch})
 	}
 	a.work()
 	a.n.after(helloEvery, a.tick)
 }
 
-// heard takes a report.
+// heard takes a report, unless a later one came before it.
 func (n *node) heard(from actor.NodeID, m *message) {
 	a := n.active
 	if a == nil || m.epoch != a.epoch {
 		return
 	}
 	r := &a.reports[from]
+	if m.id <= r.hello {
+		return
+	}
+	r.hello = m.id
 	r.at, r.before, r.held, r.tokens = n.env.Mono(), r.held, make(map[uint64]held, len(m.list)), m.tokens
 	for _, h := range m.list {
 		r.held[h.block] = h

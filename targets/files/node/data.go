@@ -88,7 +88,7 @@ func (n *node) packet(from actor.NodeID, m *message) {
 	if p.at+1 < len(p.nodes) && p.down < end {
 		n.send(p.nodes[p.at+1], m)
 	}
-	if p.r.Length >= end {
+	if p.r.Synced >= end {
 		n.ackUp(p)
 	}
 }
@@ -246,7 +246,7 @@ func (n *node) hello(from actor.NodeID, m *message) {
 			return
 		}
 		n.reports++
-		report := &message{kind: msgReport, epoch: m.epoch, offset: n.reports, tokens: n.tokens()}
+		report := &message{kind: msgReport, id: m.id, epoch: m.epoch, offset: n.reports, tokens: n.tokens()}
 		for _, r := range n.store.All() {
 			if !n.bad[r.ID] {
 				report.list = append(report.list, held{r.ID, r.Stamp, r.Synced})
@@ -265,13 +265,25 @@ func (n *node) drop(m *message) {
 	if !n.obeys(m) || m.offset != n.reports {
 		return
 	}
+	fence := uint64(0)
 	for _, h := range m.list {
-		if r := n.store.Get(h.block); r != nil && r.Stamp == h.stamp {
-			delete(n.pipes, h.block)
-			delete(n.bad, h.block)
-			delete(n.recovering, h.block)
-			n.store.Remove(h.block)
+		fence = max(fence, h.stamp)
+	}
+	n.promise(promises{fence: fence}, func() {
+		for _, h := range m.list {
+			n.remove(h)
 		}
+	})
+}
+
+// remove forgets a replica. The fence keeps its writer, who may not know yet,
+// from beginning it again.
+func (n *node) remove(h held) {
+	if r := n.store.Get(h.block); r != nil && r.Stamp == h.stamp {
+		delete(n.pipes, h.block)
+		delete(n.bad, h.block)
+		delete(n.recovering, h.block)
+		n.store.Remove(h.block)
 	}
 }
 

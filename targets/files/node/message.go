@@ -34,8 +34,8 @@ const (
 	msgYielded // Flag: done; else the sender does not have it
 
 	// The active name node, by its Epoch, and the data nodes.
-	msgHello  // report what you have
-	msgReport // report number Offset: List, and the Tokens of all leases that the sender uses
+	msgHello  // report what you have; ID counts
+	msgReport // the answer to hello ID, report number Offset: List, and the Tokens of all leases that the sender uses
 	msgDrop   // after report number Offset: the replicas in List are not needed
 	msgCopy   // send Block under Stamp, Length bytes, to Nodes[0]
 	msgPut    // keep Block under Stamp, which is Data
