@@ -25,7 +25,7 @@ func Queue() Workload {
 		Level:  atLeastOnce,
 		Levels: []string{atLeastOnce, inOrder, atMostOnce, exactlyOnce, Linearizable, fromSomewhere},
 		Options: []Option{
-			Number("queues", 8, 1, 1000, "how many queues"),
+			Number("queues", 16, 1, 1000, "how many queues"),
 			Length("settle", "for how long the queues have to be found empty in the end; none: 6s"),
 			Length("drift", "how much earlier a lease may end than it should, because clocks differ"),
 			Flag("redelivery", "a message may be delivered after it was acknowledged"),
