@@ -55,10 +55,33 @@ func (t *tree) tagOf(o *claim.Op) *treeTag {
 
 // hold confirms that no rule is broken.
 func (t *tree) hold() error {
+	if err := t.written(); err != nil {
+		return err
+	}
 	if err := t.contents(); err != nil {
 		return err
 	}
 	return t.namesHold()
+}
+
+// written confirms that what may be behind shows nothing that nobody wrote.
+func (t *tree) written() error {
+	for _, o := range t.behind {
+		if o.Invoke.F == "read" {
+			if v := o.Complete.Value; !v.IsNil() {
+				if w := t.tag(o, v).writer; w == nil || w.Failed() || o.Before(w) {
+					return fmt.Errorf("index %d reads what nobody can have written", o.Inv)
+				}
+			}
+			continue
+		}
+		for _, id := range listedNames(o) {
+			if n := t.names[id]; n == nil || !n.real || o.Before(n.maker) {
+				return fmt.Errorf("index %d lists %s, which nobody can have made", o.Inv, plainID(id))
+			}
+		}
+	}
+	return nil
 }
 
 // zone is the time from the end of the first operation on a tag to the beginning

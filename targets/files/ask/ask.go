@@ -53,7 +53,7 @@ func (r *Request) AppendTo(b []byte) []byte {
 	return append(wire.AppendString(b, r.Name), r.Data...)
 }
 
-var errOp = errors.New("a request that begins with a byte that is no operation")
+var errOp = errors.New("a request for what is no operation of clients")
 
 // Parse is the inverse of [Request.AppendTo]. It refuses commands that are not
 // for clients.

@@ -1,0 +1,130 @@
+package workloads
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/harness/gen"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// Every name is made once, every content written once, names stay about as many
+// as they should, and all kinds of operations are done.
+func TestFileOperations(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5) {
+		w := Files()
+		p := paramsOf(t, w, seed, map[string]string{"names": "10"}, w.Fs...)
+		kinds, made, there := map[string]int{}, map[string]bool{}, 0
+		for _, op := range simulate(t, w.Generator(p), 6000) {
+			if op.Type == history.OK && op.F == "create" {
+				there++
+			}
+			if op.Type == history.OK && op.F == "delete" {
+				there--
+			}
+			if op.Type != history.Invoke {
+				continue
+			}
+			kinds[op.F]++
+			fresh := op.Value
+			if op.F == "rename" {
+				fresh = op.Value.Elems()[1]
+			}
+			if op.F == "create" || op.F == "rename" || op.F == "write" {
+				if made[fresh.String()] {
+					t.Fatalf("seed %d: %v makes what was made before", seed, op)
+				}
+				made[fresh.String()] = true
+			}
+		}
+		for _, f := range w.Fs {
+			if kinds[f] < 150 {
+				t.Errorf("seed %d: %v", seed, kinds)
+			}
+		}
+		if there > 200 {
+			t.Errorf("seed %d: %d names are left", seed, there)
+		}
+	}
+}
+
+// Files grow for their time, mostly through one node, and the final phase reads
+// each of them through every node.
+func TestAppendOperations(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5) {
+		w := Append()
+		p := paramsOf(t, w, seed, map[string]string{"streams": "3", "life": "1s"}, w.Fs...)
+		run := gen.Phases(gen.TimeLimit(4*time.Second, gen.OnClients(gen.Rate(p.Choices, "rate", 100, w.Generator(p)))), gen.Final(w.Final(p)))
+		appended, read := map[string]map[int]int{}, map[string]int{}
+		records := map[string]bool{}
+		for _, op := range simulate(t, run, 10000) {
+			key := op.Key.Text()
+			switch {
+			case op.Type != history.Invoke:
+			case op.Final:
+				read[key]++
+			case op.F == "append":
+				if records[op.Value.String()] {
+					t.Fatalf("seed %d: %v appends what was appended before", seed, op)
+				}
+				records[op.Value.String()] = true
+				if appended[key] == nil {
+					appended[key] = map[int]int{}
+				}
+				appended[key][int(op.Process)%7%3]++
+			}
+		}
+		if len(appended) < 12 {
+			t.Errorf("seed %d: only %d files grew", seed, len(appended))
+		}
+		for key, by := range appended {
+			most, all := 0, 0
+			for _, n := range by {
+				most, all = max(most, n), all+n
+			}
+			if all > 8 && 2*most < all {
+				t.Errorf("seed %d: %s grew through all nodes alike: %v", seed, key, by)
+			}
+			if read[key] != 3 {
+				t.Errorf("seed %d: %s was read %d times in the end", seed, key, read[key])
+			}
+		}
+	}
+}
+
+// The same checkers judge by all levels, and the weaker a level is the less they ask.
+func TestFileLevels(t *testing.T) {
+	t.Parallel()
+	for _, w := range []Workload{Files(), Append()} {
+		if !slices.Contains(w.Levels, w.Level) || !slices.Contains(w.Levels, Eventual) {
+			t.Errorf("%s is judged by %v, by default by %s", w.Name, w.Levels, w.Level)
+		}
+		for _, level := range w.Levels {
+			if cs := w.Checkers(level, Options{}); len(cs) != 1 || cs[0].Name() != w.Name {
+				t.Errorf("%s at %s is judged by %d checkers", w.Name, level, len(cs))
+			}
+		}
+	}
+	h := &history.History{}
+	call := func(process history.Process, f string, final bool, in, out history.Value) {
+		for _, typ := range []history.Type{history.Invoke, history.OK} {
+			op := history.Op{Index: len(h.Ops), Time: int64(len(h.Ops)), Process: process, Type: typ, F: f, Key: history.String("s"), Value: in, Final: final}
+			if typ == history.OK {
+				op.Value = out
+			}
+			h.Ops = append(h.Ops, op)
+		}
+	}
+	call(1, "append", false, history.Int(1), history.Int(1))
+	call(1, "read", false, history.Nil, history.List())
+	call(1, "read", true, history.Nil, history.Ints(1))
+	for level, want := range map[string]int{durablePrefix: 0, closeToOpen: 1, Eventual: 0} {
+		r := Append().Checkers(level, Options{})[0].Check(t.Context(), h)
+		if len(r.Anomalies) != want {
+			t.Errorf("%s: %v %v", level, r.Verdict, r.Anomalies)
+		}
+	}
+}
