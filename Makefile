@@ -1,6 +1,6 @@
 # Every target that has a line starting with ## above it is listed by `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt bench fuzz demo clean
+.PHONY: help build test race lint fmt bench fuzz demo tour clean
 
 BIN      := bin/ordeal
 GO       ?= go
@@ -56,6 +56,10 @@ fuzz:
 ## demo: the store in cp and in ap under faults, and what that does to it
 demo: build
 	$(BIN) demo
+
+## tour: what each target trades away, and that seeded bugs are found
+tour: build
+	$(BIN) tour
 
 ## clean: remove what was built, runs, and leftovers in Docker
 clean:

@@ -114,7 +114,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.runCommand(), a.checkCommand(), a.verifyCommand(), a.replayCommand(), a.reportCommand(), a.listCommand(), a.zooCommand(),
-		a.doctorCommand(), a.cleanCommand(), a.demoCommand(), a.versionCommand(),
+		a.doctorCommand(), a.cleanCommand(), a.demoCommand(), a.tourCommand(), a.versionCommand(),
 		a.agentCommand(), a.nodeCommand(),
 	)
 	return root

@@ -23,7 +23,7 @@ type hunted struct {
 	ID      string  `json:"id"`
 	Target  string  `json:"target"`
 	Found   bool    `json:"found"`
-	Seeds   uint64  `json:"seeds"`             // tried; the last of them shows the bug if it was found
+	Seeds   uint64  `json:"seeds"`             // the one that shows the bug, or the last that was tried
 	CPU     float64 `json:"cpu-seconds"`       // until it was found, or given up
 	Checker string  `json:"checker"`           // that must find it
 	Anomaly string  `json:"anomaly"`           // under which name
@@ -39,21 +39,21 @@ type class struct {
 	Runs    int    `json:"runs"`
 }
 
-// hunt runs the command of a bug with one seed after the other, until a run
+// hunt runs the command of a bug with the seeds from first to last, until a run
 // shows it under its name or the budget of time on the processor is spent.
 // tell is told before each run. A command that cannot be run finds nothing.
-func (a *app) hunt(ctx context.Context, b targets.Bug, first uint64, budget time.Duration, tell func(*hunted)) (h *hunted) {
+func (a *app) hunt(ctx context.Context, b targets.Bug, first, last uint64, budget time.Duration, tell func(*hunted)) (h *hunted) {
 	h = &hunted{ID: b.ID, Target: b.Target, Checker: b.Checker, Anomaly: b.Anomaly, Wrong: []class{}}
 	out, err := os.MkdirTemp("", "ordeal-zoo-")
 	defer os.RemoveAll(out)
 	began := proc.Used()
-	for seed := first; err == nil && !h.Found && ctx.Err() == nil && proc.Used()-began < budget; seed++ {
+	for seed := first; seed <= last && !h.Found && ctx.Err() == nil && proc.Used()-began < budget; seed++ {
 		tell(h)
 		var r *run.Result
 		if r, err = a.encounter(ctx, b, seed, out); err != nil {
 			break
 		}
-		h.Seeds++
+		h.Seeds = seed
 		h.Found = shows(r, b)
 		h.CPU = (proc.Used() - began).Seconds()
 		if !h.Found {
@@ -61,7 +61,7 @@ func (a *app) hunt(ctx context.Context, b targets.Bug, first uint64, budget time
 		}
 	}
 	if h.Found = h.Found && h.CPU <= budget.Seconds(); h.Found {
-		h.Command = fmt.Sprintf("%s --seed %d", b.Command, first+h.Seeds-1)
+		h.Command = fmt.Sprintf("%s --seed %d", b.Command, h.Seeds)
 	}
 	if err != nil {
 		h.Error = err.Error()

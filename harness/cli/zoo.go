@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -91,13 +92,25 @@ func (a *app) zoo(ctx context.Context, bugs []targets.Bug, budget time.Duration)
 		if ctx.Err() != nil {
 			break
 		}
-		h := a.hunt(ctx, b, 1, budget, a.follow)
+		h := a.hunt(ctx, b, 1, math.MaxUint64, budget, a.follow)
 		a.tell(h)
 		result.add(h)
+	}
+	if a.json {
+		if err := a.printJSON(result); err != nil {
+			return err
+		}
+		return result.verdict()
 	}
 	if err := a.printZoo(&result); err != nil {
 		return err
 	}
+	for _, h := range result.Bugs {
+		if h.Found {
+			fmt.Fprintf(a.out, "%-5s %s\n", h.ID, h.Command)
+		}
+	}
+	a.printRate(&result)
 	return result.verdict()
 }
 
@@ -139,10 +152,8 @@ func (a *app) tell(h *hunted) {
 	fmt.Fprintf(a.err, "ordeal: %s %s, %d seeds, %.1f s\n", h.ID, outcome, h.Seeds, h.CPU)
 }
 
+// printZoo prints the table of a hunt.
 func (a *app) printZoo(z *zooResult) error {
-	if a.json {
-		return a.printJSON(z)
-	}
 	var rows [][]string
 	for _, h := range z.Bugs {
 		found := "NO"
@@ -153,19 +164,18 @@ func (a *app) printZoo(z *zooResult) error {
 			h.ID, h.Target, found, fmt.Sprint(h.Seeds), fmt.Sprintf("%.1f", h.CPU), h.Checker + ": " + h.Anomaly, h.wrong(),
 		})
 	}
-	header := []string{"bug", "target", "found", "seeds", "CPU s", "must be found by", "other findings, which do not count"}
+	header := []string{"bug", "target", "found", "seeds", "CPU s", "must be found by", "what does not count"}
 	if err := terminal.Table(a.out, header, rows); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.out)
-	for _, h := range z.Bugs {
-		if h.Found {
-			fmt.Fprintf(a.out, "%-5s %s\n", h.ID, h.Command)
-		}
-	}
-	_, err := fmt.Fprintf(a.out, "\nfound %d of %d bugs (%d %%), with %v on the processor for each\n",
-		z.Found, z.Of, z.Found*100/z.Of, time.Duration(z.Budget*float64(time.Second)))
+	_, err := fmt.Fprintln(a.out)
 	return err
+}
+
+// printRate prints how many bugs were found.
+func (a *app) printRate(z *zooResult) {
+	fmt.Fprintf(a.out, "\nfound %d of %d bugs (%d %%), with %v on the processor for each\n",
+		z.Found, z.Of, z.Found*100/max(1, z.Of), time.Duration(z.Budget*float64(time.Second)))
 }
 
 // wrong lists the classes that do not count, after what went wrong.

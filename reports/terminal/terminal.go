@@ -186,6 +186,23 @@ func Print(w io.Writer, p *plan.Plan, o *run.Outcome) error {
 	return out.err
 }
 
+// Telling prints the verdict of a run and the first anomaly that it rests on.
+func Telling(w io.Writer, r *run.Result) error {
+	out := &printer{w: w}
+	out.printf("%s\n", words.Visible(Headline(r)))
+	for _, e := range r.Errors {
+		out.paragraph("harness error: ", e)
+	}
+	for _, name := range r.Judged {
+		if list := r.Checkers[name].Anomalies; len(list) > 0 {
+			out.paragraph(list[0].Name+ofKey(list[0])+": ", list[0].Explanation)
+			break
+		}
+	}
+	out.printf("\n")
+	return out.err
+}
+
 // resultOf returns the result of an outcome, or that there is none.
 func resultOf(o *run.Outcome) *run.Result {
 	if o == nil || o.Result == nil {

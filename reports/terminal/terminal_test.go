@@ -203,3 +203,23 @@ func TestErrorsOfTheWriterAreReturned(t *testing.T) {
 		}
 	}
 }
+
+// What a run tells is its verdict, what the harness could not do, and the first
+// anomaly of the first checker that has one.
+func TestTelling(t *testing.T) {
+	t.Parallel()
+	r := result(checkers.Invalid, true)
+	r.Errors = []string{"a fault could not be healed"}
+	r.Checkers["linear"] = checkers.Result{Verdict: checkers.Invalid, Anomalies: []checkers.Anomaly{
+		{Name: "stale-read", Key: "k1", Explanation: "what was overwritten was read"}, {Name: "lost-write", Explanation: "not told"},
+	}}
+	var b bytes.Buffer
+	if err := Telling(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	want := "INVALID   not linearizable   the promise (causal-writes) was kept\n" +
+		"  harness error: a fault could not be healed\n  stale-read of k1: what was overwritten was read\n\n"
+	if b.String() != want {
+		t.Errorf("printed\n%swant\n%s", b.String(), want)
+	}
+}
