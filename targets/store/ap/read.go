@@ -169,7 +169,7 @@ func (n *node) progress(r *read) {
 	if r.settled && !r.replied && n.lasting(r) {
 		n.replyRead(r)
 	}
-	if r.replied && r.got == r.asked {
+	if r.replied && !r.done && r.got == r.asked {
 		n.finishRead(r)
 	}
 }
@@ -187,7 +187,10 @@ func (n *node) enough(shard int, got, asked nodeSet, at stage) bool {
 // lasting reports whether every later read is sure to find what this one
 // returns, or something newer: with strict quorums, whether W owners hold it.
 func (n *node) lasting(r *read) bool {
-	return !n.cfg.Strict || n.cfg.Bugs&(noWriteBack|localReads) != 0 || r.best == nil || n.counted(r.shard, r.got&^r.stale|r.given) >= n.cfg.W
+	if !n.cfg.Strict || r.best == nil || n.cfg.Bugs&(noWriteBack|localReads) != 0 {
+		return true
+	}
+	return n.counted(r.shard, r.got&^r.stale|r.given) >= n.cfg.W
 }
 
 // writeBack has the owners that are not known to hold what the read returns
