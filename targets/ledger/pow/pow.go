@@ -128,7 +128,7 @@ const (
 
 // Facts returns what a campaign should meet.
 func Facts(quorum bool) []string {
-	facts := []string{factReorg, factOrphan, factReturned, factCatchUp, factConflict}
+	facts := []string{factReorg, factOrphan, factReturned, factCatchUp}
 	if quorum {
 		facts = append(facts, factSkipped)
 	}
