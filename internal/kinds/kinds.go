@@ -25,6 +25,7 @@ func All() []Kind {
 	return []Kind{
 		{"store cp", "store", map[string]string{"mode": "cp"}, "register"},
 		{"store ap", "store", map[string]string{"mode": "ap"}, "register"},
+		{"store ap strict", "store", map[string]string{"mode": "ap", "quorum": "strict"}, "register"},
 		{"queue log", "queue", map[string]string{"kind": "log"}, "log"},
 		{"queue work", "queue", map[string]string{"kind": "work"}, "queue"},
 		{"files", "files", nil, "files"},
