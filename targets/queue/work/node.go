@@ -1,10 +1,10 @@
 package work
 
 import (
-	"math"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/targets/kit/mux"
 	"github.com/ordeal-dev/ordeal/targets/kit/replog"
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
 	"github.com/ordeal-dev/ordeal/targets/kit/timers"
@@ -21,63 +21,57 @@ type node struct {
 	env    actor.Env
 	cfg    Config
 	m      *machine
+	mux    *mux.Mux
 	group  *replog.Group
+	clock  actor.Env // of the timers
 	timers timers.Timers[*node]
-	roused int64              // when the group wants to be woken
 	waits  map[Consumer]*wait // of this node's own clients
 	noted  map[string]bool
 }
 
 // New returns a node that begins to read its disk.
 func New(env actor.Env, cfg Config) actor.Node {
-	n := &node{env: env, cfg: cfg, m: newMachine(cfg), roused: math.MaxInt64, waits: map[Consumer]*wait{}, noted: map[string]bool{}}
-	n.group = replog.New(groupEnv{env, n}, replog.Config{
-		Name: "work", SnapshotEvery: cfg.SnapshotEvery, Sessions: cfg.Sessions, Turned: n.turned, Applied: n.applied,
-	}, n.m)
+	n := &node{env: env, cfg: cfg, m: newMachine(cfg), mux: mux.New(env), waits: map[Consumer]*wait{}, noted: map[string]bool{}}
+	n.mux.Part('w', "work-", func(env actor.Env) mux.Component {
+		n.clock = env
+		return (*alarms)(n)
+	})
+	n.mux.Part('l', "log-", func(env actor.Env) mux.Component {
+		n.group = replog.New(env, replog.Config{
+			Name: "work", SnapshotEvery: cfg.SnapshotEvery, Sessions: cfg.Sessions, Turned: n.turned, Applied: n.applied,
+		}, n.m)
+		return n.group
+	})
 	return n
+}
+
+// alarms is the node as one of its two components: the one that waits for leases
+// and consumers, beside the log.
+type alarms node
+
+// Receive is not called: whatever nodes tell each other is the business of the log.
+func (*alarms) Receive(actor.NodeID, []byte) {}
+
+// Wake does what is due.
+func (a *alarms) Wake() {
+	n := (*node)(a)
+	for n.timers.Ring(n, n.env.Mono()) {
+	}
+	n.timers.Arm(n.clock)
 }
 
 // set sets an alarm, in whatever call the runtime is in just now: completions of
 // the disk set some as well.
 func (n *node) set(at int64, alarm timers.Alarm[*node]) {
 	n.timers.Set(at, alarm)
-	n.timers.Arm(n.env)
-}
-
-// groupEnv is the environment of the group, which shares the one time at which
-// the runtime wakes the node with all else that the node waits for.
-type groupEnv struct {
-	actor.Env
-	n *node
-}
-
-// WakeAt sets an alarm in place of the one before.
-func (e groupEnv) WakeAt(t int64) {
-	e.n.roused = t
-	e.n.set(t, &rouse{n: e.n, at: t})
-}
-
-// rouse is the alarm of the group.
-type rouse struct {
-	n  *node
-	at int64
-}
-
-func (r *rouse) Over() bool { return r.n.roused != r.at }
-func (r *rouse) Ring(n *node) {
-	n.roused = math.MaxInt64
-	n.group.Wake()
+	n.timers.Arm(n.clock)
 }
 
 // Receive takes a message of another node.
-func (n *node) Receive(from actor.NodeID, msg []byte) { n.group.Receive(from, msg) }
+func (n *node) Receive(from actor.NodeID, msg []byte) { n.mux.Receive(from, msg) }
 
 // Wake does what is due.
-func (n *node) Wake() {
-	for n.timers.Ring(n, n.env.Mono()) {
-	}
-	n.timers.Arm(n.env)
-}
+func (n *node) Wake() { n.mux.Wake() }
 
 // Status says how the node sees the cluster.
 func (n *node) Status() actor.Status { return n.group.Status() }
@@ -264,50 +258,4 @@ func (g *ghost) Ring(n *node) {
 		n.set(n.env.Mono()+againAfter, g)
 		n.group.Submit(g.AppendTo(nil), ignore)
 	}
-}
-
-const (
-	wallPoll = int64(50 * time.Millisecond)  // under bug W1, between two looks at the clock
-	ackDelay = int64(500 * time.Millisecond) // under bug W5, before an ack leaves the memory
-	insistAt = int64(100 * time.Millisecond) // under bug W7, before a command is sent again
-)
-
-// memory is an ack that bug W5 has confirmed.
-type memory struct{ cmd []byte }
-
-func (m *memory) Over() bool   { return false }
-func (m *memory) Ring(n *node) { n.group.Submit(m.cmd, ignore) }
-
-// insist is what bug W7 does with an enqueue: whatever is not answered soon is
-// sent again, as if nobody had heard of it.
-func (n *node) insist(id actor.RequestID, cmd []byte) {
-	r := &resend{id: id, cmd: cmd}
-	n.group.Submit(cmd, func(answer []byte, code request.Code) {
-		if r.again && code == request.Unavailable {
-			code = request.Unknown
-		}
-		r.done(n, answer, code)
-	})
-	n.set(n.env.Mono()+insistAt, r)
-}
-
-type resend struct {
-	id          actor.RequestID
-	cmd         []byte
-	again, over bool
-}
-
-func (r *resend) done(n *node, answer []byte, code request.Code) {
-	r.over = true
-	n.reply(r.id, code, answer)
-}
-
-func (r *resend) Over() bool { return r.over }
-func (r *resend) Ring(n *node) {
-	r.again = true
-	n.group.Submit(r.cmd, func(answer []byte, code request.Code) {
-		if code == request.OK {
-			r.done(n, answer, code)
-		}
-	})
 }

@@ -63,29 +63,6 @@ type Config struct {
 	Bugs          map[Bug]bool
 }
 
-// Bug names a defect that can be switched on.
-type Bug string
-
-// The bugs. What they mirror is in package zoo.
-const (
-	W1  Bug = "W1"  // leases end by the leader's clock on the wall
-	W2  Bug = "W2"  // receipts are not looked at: whoever names a message settles it
-	W3  Bug = "W3"  // what is not acknowledged explicitly is dropped
-	W4  Bug = "W4"  // a node that starts from a snapshot forgets who has what
-	W5  Bug = "W5"  // acks are confirmed at once, and kept in memory for a while
-	W6  Bug = "W6"  // an enqueue is confirmed before anybody else has it
-	W7  Bug = "W7"  // a node that waits too long enqueues again, under another name
-	W8  Bug = "W8"  // what is handed out too often is dropped, not set aside
-	W9  Bug = "W9"  // a new leader takes all leases for lost
-	W10 Bug = "W10" // what comes back goes to the end, whatever the order
-	W11 Bug = "W11" // extending a lease does not keep it from ending
-	W12 Bug = "W12" // a node says by itself that a queue is empty
-	W13 Bug = "W13" // a consumer that gave up still counts as waiting
-)
-
-// Bugs returns all that can be switched on.
-func Bugs() []Bug { return []Bug{W1, W2, W3, W4, W5, W6, W7, W8, W9, W10, W11, W12, W13} }
-
 // Facts are what happens to messages now and then: a campaign in which one of
 // these never did has not tried hard.
 func (c Config) Facts() []string {
