@@ -6,13 +6,13 @@ import (
 )
 
 // count compares how many permits were acquired and given back.
-func (s *lockSpec) count(x *act, k *knot) (string, uint16) {
+func (s *lockSpec) count(x *act, k *knot) (string, uint64) {
 	if s.model.Owners {
 		return "", 0
 	}
 	did := k.did(k.clock(), x)
 	acquired, released := k.first, int64(0)
-	var ops uint16
+	var ops uint64
 	for i := range k.ops {
 		switch y := &k.ops[i]; {
 		case y.verb == x.verb && !y.isInfo(), y.verb != x.verb && y.inv < x.res:
@@ -41,7 +41,7 @@ func (s *lockSpec) count(x *act, k *knot) (string, uint16) {
 }
 
 // count sees transactions that contradict themselves.
-func (s *multiSpec) count(_ *act, k *knot) (string, uint16) {
+func (s *multiSpec) count(_ *act, k *knot) (string, uint64) {
 	for i := range k.ops {
 		if _, ok := s.touches(k.ops[i:i+1], k.first); !ok {
 			return k.did(k.clock(), &k.ops[i]) + " does not even agree with itself", 1 << i
@@ -67,12 +67,12 @@ const maxSums = 6
 
 // count compares what was read with what there can have been: all that had been
 // added before, and any of what was being added.
-func (s *counterSpec) count(x *act, k *knot) (string, uint16) {
+func (s *counterSpec) count(x *act, k *knot) (string, uint64) {
 	if x.verb != counterRead {
 		return "", 0
 	}
 	did := k.did(k.clock(), x)
-	sums, ops := []int64{k.first}, uint16(1)<<k.last
+	sums, ops := []int64{k.first}, uint64(1)<<k.last
 	for i := range k.ops {
 		y := &k.ops[i]
 		if y.verb != counterAdd || y.inv > x.res {
@@ -104,9 +104,9 @@ func (s *counterSpec) count(x *act, k *knot) (string, uint16) {
 }
 
 // count compares how often an element was put into a queue and taken.
-func (s *queueSpec) count(x *act, k *knot) (string, uint16) {
+func (s *queueSpec) count(x *act, k *knot) (string, uint64) {
 	did := k.did(k.clock(), x)
-	ops := uint16(1) << k.last
+	ops := uint64(1) << k.last
 	for i := range k.ops {
 		if y := &k.ops[i]; y.a == x.a && (y.verb == queuePut && y.inv < x.res || y.verb == queueTake) {
 			ops |= 1 << i
@@ -123,7 +123,7 @@ func (s *queueSpec) count(x *act, k *knot) (string, uint16) {
 }
 
 // count compares how often an element was appended and read.
-func (s *logSpec) count(x *act, k *knot) (string, uint16) {
+func (s *logSpec) count(x *act, k *knot) (string, uint64) {
 	if x.verb != logRead {
 		return "", 0
 	}

@@ -8,15 +8,15 @@ import (
 
 // few is how many operations a violation may have so that all their orders can be
 // tried.
-const few = 16
+const few = 40
 
 // trials is how many steps the trials of one violation may take together.
-const trials = 1 << 18
+const trials = 1 << 15
 
 // knot is a violation of few operations. Sets of them are masks.
 type knot struct {
 	*problem
-	before []uint16 // by operation, those that had ended when it began
+	before []uint64 // by operation, those that had ended when it began
 	last   int      // the operation whose answer came last: without that, there is an order
 	left   int      // steps
 	whole  *problem // what the violation was made of by leaving operations out
@@ -28,7 +28,7 @@ func tie(p, whole *problem, b *budget) (*knot, bool) {
 	if len(p.ops) > few || len(p.ops) == 0 {
 		return nil, false
 	}
-	k := &knot{problem: p, whole: whole, budget: b, before: make([]uint16, len(p.ops)), left: trials}
+	k := &knot{problem: p, whole: whole, budget: b, before: make([]uint64, len(p.ops)), left: trials}
 	for i := range p.ops {
 		if x := &p.ops[i]; !x.isInfo() && (p.ops[k.last].isInfo() || x.res > p.ops[k.last].res) {
 			k.last = i
@@ -49,8 +49,8 @@ func (p *problem) precedes(a, b int) bool { return p.ops[a].res < p.ops[b].inv }
 func (k *knot) spent() bool { return k.left <= 0 }
 
 // must is the operations that certainly happened.
-func (k *knot) must() uint16 {
-	all := uint16(0)
+func (k *knot) must() uint64 {
+	all := uint64(0)
 	for i := range k.ops {
 		if !k.ops[i].isInfo() {
 			all |= 1 << i
@@ -62,20 +62,20 @@ func (k *knot) must() uint16 {
 // trial tries the orders that keep some operations before others.
 type trial struct {
 	*knot
-	before []uint16
-	must   uint16
+	before []uint64
+	must   uint64
 	dead   map[place]bool
 }
 
 // place is what a trial has come to.
 type place struct {
-	done  uint16
+	done  uint64
 	state int64
 }
 
 // possible reports whether all operations but those in out have an order that
 // keeps some before others.
-func (k *knot) possible(before []uint16, out uint16) bool {
+func (k *knot) possible(before []uint64, out uint64) bool {
 	t := &trial{k, before, k.must() &^ out, make(map[place]bool)}
 	return t.from(place{out, k.first})
 }
@@ -115,11 +115,11 @@ func (t *trial) each(p place, do func(op int, to place) bool) bool {
 }
 
 // pairs returns the pairs of a relation.
-func pairs(before []uint16) [][2]int {
+func pairs(before []uint64) [][2]int {
 	var list [][2]int
 	for b, mask := range before {
 		for ; mask != 0; mask &= mask - 1 {
-			list = append(list, [2]int{bits.TrailingZeros16(mask), b})
+			list = append(list, [2]int{bits.TrailingZeros64(mask), b})
 		}
 	}
 	return list
@@ -127,7 +127,7 @@ func pairs(before []uint16) [][2]int {
 
 // needed returns as little of the real time as there must be so that there is no
 // order: none of it can be left out.
-func (k *knot) needed() []uint16 {
+func (k *knot) needed() []uint64 {
 	needed := slices.Clone(k.before)
 	all := pairs(needed)
 	slices.SortStableFunc(all, func(a, b [2]int) int { return cmp.Compare(k.gap(a), k.gap(b)) })
@@ -160,6 +160,18 @@ func (k *knot) later(x int) bool {
 	return k.possible(before, 0) && k.relaxed(x, func(y *act) { y.res = forever - 1 })
 }
 
+// reordered reports whether there would be an order if the operations that change
+// something had been free to do so in another one.
+func (k *knot) reordered() bool {
+	before := slices.Clone(k.before)
+	for _, p := range pairs(before) {
+		if !k.pure(&k.ops[p[0]]) && !k.pure(&k.ops[p[1]]) {
+			before[p[1]] &^= 1 << p[0]
+		}
+	}
+	return k.possible(before, 0)
+}
+
 // relaxed reports whether it is known that the whole would have an order if one of
 // its operations had been at another time.
 func (k *knot) relaxed(x int, change func(*act)) bool {
@@ -179,14 +191,14 @@ func (k *knot) relaxed(x int, change func(*act)) bool {
 // reachable reports whether an operation can have had its answer at all, if of the
 // others any happened, at any time.
 func (k *knot) reachable(x int) bool {
-	t := &trial{k, make([]uint16, len(k.ops)), 1 << x, make(map[place]bool)}
+	t := &trial{k, make([]uint64, len(k.ops)), 1 << x, make(map[place]bool)}
 	return t.from(place{0, k.first})
 }
 
 // orders returns orders of the operations that their answers allow, whatever the
 // real time was, at most so many.
 func (k *knot) orders(most int) [][]int {
-	t := &trial{k, make([]uint16, len(k.ops)), k.must(), make(map[place]bool)}
+	t := &trial{k, make([]uint64, len(k.ops)), k.must(), make(map[place]bool)}
 	var all [][]int
 	var order []int
 	var from func(p place) bool
@@ -243,11 +255,11 @@ func (k *knot) furthest() ([]int, place) {
 }
 
 // reduced returns a relation without what follows from the rest of it.
-func reduced(before []uint16) []uint16 {
+func reduced(before []uint64) []uint64 {
 	small := slices.Clone(before)
 	for b, mask := range before {
 		for ; mask != 0; mask &= mask - 1 {
-			small[b] &^= before[bits.TrailingZeros16(mask)]
+			small[b] &^= before[bits.TrailingZeros64(mask)]
 		}
 	}
 	return small

@@ -81,7 +81,7 @@ func corruptions() []corruption {
 		{Set(), "a removal that did not happen", []string{"stale-read"}, []history.Op{did(0, "add", i(77)), did(0, "remove", i(77)), did(0, "contains", i(77), b(true))}},
 		{Counter(), "two numbers at once", []string{"wrong-count", "stale-read"}, []history.Op{did(0, "read", none, i(1)), did(0, "read", none, i(2))}},
 		{KV(), "an overwritten text", []string{"nonlinearizable", "stale-read", "lost-write", "thin-air-read"}, []history.Op{did(0, "put", s("7")), did(0, "put", s("8")), did(0, "get", none, s("7"))}},
-		{KV(), "the wrong order", []string{"nonlinearizable", "thin-air-read"}, []history.Op{did(0, "put", s("7")), did(0, "append", s("8")), did(0, "append", s("9")), did(0, "get", none, s("798"))}},
+		{KV(), "the wrong order", []string{"reordered", "nonlinearizable", "thin-air-read"}, []history.Op{did(0, "put", s("7")), did(0, "append", s("8")), did(0, "append", s("9")), did(0, "get", none, s("798"))}},
 		{Log(), "a lost element", []string{"stale-read"}, []history.Op{did(0, "append", i(77)), did(0, "read", none, list())}},
 		{Log(), "a past that changed", []string{"incompatible-order", "lost"}, []history.Op{did(0, "append", i(77)), did(0, "append", i(78)), did(0, "read", none, list(77, 78)), did(0, "read", none, list(78, 77))}},
 	}

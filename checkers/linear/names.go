@@ -100,7 +100,7 @@ func (s *multiSpec) name(x *act, k *knot) string {
 			return name
 		}
 	}
-	if !k.possible(make([]uint16, len(k.ops)), 0) {
+	if !k.possible(make([]uint64, len(k.ops)), 0) {
 		return s.cycle(k)
 	}
 	found, left := make(map[int32]bool), false
@@ -172,7 +172,7 @@ func (s *multiSpec) leaves(call history.Call, c cell, at int32) string {
 
 // cycle names a circle of what transactions found and wrote.
 func (s *multiSpec) cycle(k *knot) string {
-	k.before = make([]uint16, len(k.ops))
+	k.before = make([]uint64, len(k.ops))
 	a := k.argue()
 	if a == nil || a.stuck != nil {
 		return ""
@@ -349,7 +349,10 @@ func (s *textSpec) name(x *act, k *knot) string {
 	if name := s.grown(x, k); name != "" {
 		return name
 	}
-	return k.untimely()
+	if name := k.untimely(); name != "" || x.verb != textGet || !k.reordered() {
+		return name
+	}
+	return "reordered"
 }
 
 // grown names violations of texts that were only appended to, so that nothing is

@@ -58,7 +58,7 @@ func (p *problem) anomaly(since *int32, whole *problem, b *budget) checkers.Anom
 // order, by counting, by the orders that their answers allow, or by how far an
 // order gets. It reports false if all that takes too long.
 func (k *knot) explain(a *checkers.Anomaly) bool {
-	ops := uint16(1)<<len(k.ops) - 1
+	ops := uint64(1)<<len(k.ops) - 1
 	if proof := k.argue(); proof != nil {
 		a.Explanation, a.Edges, ops = proof.tell()
 	} else if text, counted := k.count(); text != "" {
@@ -78,8 +78,8 @@ func (k *knot) explain(a *checkers.Anomaly) bool {
 }
 
 // tell puts an argument into words, and says which operations it takes.
-func (a *reasoning) tell() (string, []checkers.Edge, uint16) {
-	ops := uint16(0)
+func (a *reasoning) tell() (string, []checkers.Edge, uint64) {
+	ops := uint64(0)
 	var edges []checkers.Edge
 	var list []string
 	for _, f := range a.proof() {
@@ -95,8 +95,8 @@ func (a *reasoning) tell() (string, []checkers.Edge, uint16) {
 		last := len(list) - 1
 		text = strings.Join(list[:last], "; and ") + "; but " + list[last]
 	}
-	for seen := uint16(0); seen != ops; {
-		i := bits.TrailingZeros16(ops &^ seen)
+	for seen := uint64(0); seen != ops; {
+		i := bits.TrailingZeros64(ops &^ seen)
 		seen |= 1 << i
 		if a.ops[i].isInfo() {
 			ops |= 1 << a.by[i]
@@ -120,8 +120,8 @@ func (k *knot) edge(f fact) checkers.Edge {
 }
 
 // among is the real time among some operations.
-func (k *knot) among(ops uint16) []uint16 {
-	before := make([]uint16, len(k.ops))
+func (k *knot) among(ops uint64) []uint64 {
+	before := make([]uint64, len(k.ops))
 	for i := range k.ops {
 		if ops&(1<<i) != 0 {
 			before[i] = k.before[i] & ops
@@ -131,7 +131,7 @@ func (k *knot) among(ops uint16) []uint16 {
 }
 
 // timeEdges returns real time as steps.
-func (k *knot) timeEdges(before []uint16) []checkers.Edge {
+func (k *knot) timeEdges(before []uint64) []checkers.Edge {
 	var edges []checkers.Edge
 	for _, p := range pairs(before) {
 		edges = append(edges, k.edge(fact{from: p[0], to: p[1], kind: realTime, why: k.overBefore(p[0], p[1])}))
@@ -174,10 +174,10 @@ func calling(c history.Call) string {
 type counted interface {
 	// count says why x, the last operation, cannot have had its answer, whatever the
 	// order was, and which operations that takes; nothing if counting does not tell.
-	count(x *act, k *knot) (string, uint16)
+	count(x *act, k *knot) (string, uint64)
 }
 
-func (k *knot) count() (string, uint16) {
+func (k *knot) count() (string, uint64) {
 	c, ok := k.object.(counted)
 	if !ok {
 		return "", 0
@@ -187,7 +187,7 @@ func (k *knot) count() (string, uint16) {
 
 // alternatives tells the orders that the answers allow, if they are few, and what
 // speaks against each, for which it takes as little of the real time as possible.
-func (k *knot) alternatives() (string, []uint16) {
+func (k *knot) alternatives() (string, []uint64) {
 	all := k.orders(maxOrders + 1)
 	if len(all) == 0 || len(all) > maxOrders || k.spent() {
 		return "", nil
@@ -205,7 +205,7 @@ func (k *knot) alternatives() (string, []uint16) {
 }
 
 // against returns what an order does not keep to.
-func (k *knot) against(order []int, needed []uint16) string {
+func (k *knot) against(order []int, needed []uint64) string {
 	for _, p := range pairs(needed) {
 		a, b := slices.Index(order, p[0]), slices.Index(order, p[1])
 		if b >= 0 && a > b {
@@ -226,6 +226,9 @@ func (k *knot) sequence(order []int) string {
 // blocked tells the longest order, and why nothing can be next.
 func (k *knot) blocked() string {
 	order, end := k.furthest()
+	if k.spent() {
+		return ""
+	}
 	text := "none of these can be first: "
 	if len(order) > 0 {
 		text = fmt.Sprintf("these can be ordered thus: %s; after that %s, and none of the others can be next: ", k.sequence(order), k.holds(end.state))

@@ -35,7 +35,7 @@ type fact struct {
 	from, to int
 	kind     string
 	why      string
-	via      uint16 // other operations that it takes
+	via      uint64 // other operations that it takes
 	steps    []fact // what it rests on
 }
 
@@ -54,7 +54,7 @@ type reasoning struct {
 	*knot
 	cells   cellular
 	touched []touch
-	sure    uint16
+	sure    uint64
 	by      []int // of operations without an answer that are sure, who found what they left
 	facts   []fact
 	path    [][]int // by operations, the first fact on the way from one to the other, or -1; a row for each
@@ -111,7 +111,7 @@ func (a *reasoning) connect() {
 	for from := range n {
 		a.path[from] = slices.Repeat([]int{-1}, n)
 		// From the other end, so that the way tells the next fact at each step.
-		reached, queue := uint16(0), []int{from}
+		reached, queue := uint64(0), []int{from}
 		for len(queue) > 0 {
 			at := queue[0]
 			queue = queue[1:]
