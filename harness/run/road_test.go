@@ -3,6 +3,7 @@ package run_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -119,6 +120,9 @@ func keeps(r *run.Result) bool { return r.Promise.Kept != nil && *r.Promise.Kept
 // long reports whether the sweeps are to be done in full: ORDEAL_LONG=1.
 func long() bool { return os.Getenv("ORDEAL_LONG") != "" }
 
+// seeds is for a look at more than a sample and less than all.
+var seeds = flag.Int("seeds", 0, "how many seeds the sweeps run, instead of a sample")
+
 // sweep runs a plan for the seeds from 1 on, on all cores: a sample of them, or
 // all if the test is a long one. The directories of runs that were good are
 // removed as it goes.
@@ -128,7 +132,10 @@ func sweep(t *testing.T, sample, all int, planOf func(seed uint64) *plan.Plan, b
 		t.Skip("many seeds take many seconds; left out with -short")
 	}
 	n := sample
-	if long() {
+	switch {
+	case *seeds > 0:
+		n = *seeds
+	case long():
 		n = all
 	}
 	reg, out, began := registry.Builtin(), t.TempDir(), time.Now()
