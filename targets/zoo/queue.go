@@ -84,6 +84,34 @@ var partitioned = []targets.Bug{
 		Fault:   "partition", Checker: "log", Anomaly: "inconsistent-offsets",
 		Command: log("partition", "Q11"),
 	},
+	{
+		ID: "Q12", Target: "queue",
+		Summary: "the generation in which a member of a group commits is not compared with the newest one",
+		Mirrors: "zombie consumers that commit after a rebalance (Kafka before generations were checked, KIP-62; Jepsen's tests of Redpanda 2022)",
+		Fault:   "pause", Checker: "log", Anomaly: "zombie-commit",
+		Command: log("partition,pause", "Q12"),
+	},
+	{
+		ID: "Q13", Target: "queue",
+		Summary: "a send whose time is over is said to have failed, although a leader may have it",
+		Mirrors: "timeouts that are reported as definite failures (several of Jepsen's reports)",
+		Fault:   "partition", Checker: "log", Anomaly: "G1a",
+		Command: log("partition", "Q13"),
+	},
+	{
+		ID: "Q14", Target: "queue",
+		Summary: "a transaction that is aborted because of a rebalance commits the offsets that it had polled up to",
+		Mirrors: "offsets that are committed apart from the transaction that sends what was made of them (exactly-once processing that skips messages)",
+		Fault:   "pause", Checker: "log", Anomaly: "commit-ahead",
+		Command: log("partition,pause", "Q14"),
+	},
+	{
+		ID: "Q15", Target: "queue",
+		Summary: "consumers are shown all that the leader of a partition has, whether it is committed or not",
+		Mirrors: "reads beyond the high water mark, whose messages vanish with the leader (Kafka before KIP-207)",
+		Fault:   "partition", Checker: "log", Anomaly: "int-poll-skip",
+		Command: log("partition", "Q15"),
+	},
 }
 
 // working is the bugs of the work queue.

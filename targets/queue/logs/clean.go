@@ -6,7 +6,7 @@ import "slices"
 // itself, of what is below its last stable offset; what it drops is gone from its
 // disk once the journal is written anew.
 func (l *replica) clean(cfg *Config) {
-	end := l.stable()
+	end := l.stable(l.high)
 	if cfg.Retention > 0 {
 		l.retain(cfg.Retention, end)
 	}

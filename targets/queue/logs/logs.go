@@ -127,6 +127,16 @@ const (
 	Q10 Bug = "Q10"
 	// Q11: a send whose time is over is acknowledged, at offset 0.
 	Q11 Bug = "Q11"
+	// Q12: the generation in which a member of a group commits is not compared
+	// with the newest one.
+	Q12 Bug = "Q12"
+	// Q13: a send whose time is over is said to have failed.
+	Q13 Bug = "Q13"
+	// Q14: a transaction that cannot commit keeps the offsets that it was to
+	// commit.
+	Q14 Bug = "Q14"
+	// Q15: consumers are shown what the leader has, committed or not.
+	Q15 Bug = "Q15"
 )
 
 // Config is what a log is set to. All nodes of a cluster have the same.
@@ -146,19 +156,18 @@ type Config struct {
 
 // Times on the monotonic clock.
 const (
-	ms           = int64(time.Millisecond)
-	tickEvery    = 100 * ms  // between two looks at what has become of replicas, members and transactions
-	lagLimit     = 1000 * ms // a follower that was not at the end of the log for so long leaves the ISR
-	fetchPark    = 200 * ms  // how long a leader keeps a fetch that it has nothing for
-	fetchLimit   = 450 * ms  // after which a follower asks again
-	txnLimit     = 3000 * ms // a transaction that takes longer is aborted
-	memberLimit  = 2000 * ms // a member that does not poll for so long has left its group
-	routeWait    = 300 * ms  // how long a request waits for a leader that can be reached
-	resendEvery  = 150 * ms  // between two attempts to hand a request to the same leader
-	sendLimit    = 900 * ms  // how long a send waits for its answer
-	pollLimit    = 400 * ms  // how long a poll waits for the partitions
-	registerWait = 300 * ms  // between two attempts to register
-	ownLimit     = 800 * ms  // a leader that has seen no leader of the metadata for so long takes nothing new
+	ms          = int64(time.Millisecond)
+	tickEvery   = 100 * ms  // between two looks at what has become of replicas, members and transactions
+	lagLimit    = 1000 * ms // a follower that was not at the end of the log for so long leaves the ISR
+	fetchPark   = 200 * ms  // how long a leader keeps a fetch that it has nothing for
+	fetchLimit  = 450 * ms  // after which a follower asks again
+	txnLimit    = 3000 * ms // a transaction that takes longer is aborted
+	memberLimit = 2000 * ms // a member that does not poll for so long has left its group
+	routeWait   = 300 * ms  // how long a request waits for a leader that can be reached
+	resendEvery = 150 * ms  // between two attempts to hand a request to the same leader
+	sendLimit   = 900 * ms  // how long a send waits for its answer
+	pollLimit   = 400 * ms  // how long a poll waits for the partitions
+	ownLimit    = 800 * ms  // a leader that has seen no leader of the metadata for so long takes nothing new
 )
 
 // PartitionName returns the name of a partition, by its number.

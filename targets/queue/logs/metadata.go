@@ -312,6 +312,9 @@ func (m *metadata) end(t txnID, commit bool, who membership, offsets []position,
 		g := m.group(who.group)
 		if !g.current(who) {
 			m.met = factRebalance
+			if g != nil && m.cfg.Bugs[Q14] {
+				g.note(offsets)
+			}
 			m.close(p, false)
 			return wire.AppendUvarints([]byte{stale}, p.txn.epoch)
 		}

@@ -23,7 +23,7 @@ func (c *Client) initialize(env client.Env, op history.Op) history.Op {
 		return client.Fail(op, "bad-request: init wants an id")
 	}
 	c.name = name
-	if end := c.epoch(env, op, true); end != nil {
+	if end := c.epoch(env, op); end != nil {
 		return *end
 	}
 	c.untold = false
@@ -32,9 +32,9 @@ func (c *Client) initialize(env client.Env, op history.Op) history.Op {
 
 // epoch gets the client an epoch of its name. If that is lost on the way the
 // client has none, and nobody has one.
-func (c *Client) epoch(env client.Env, op history.Op, readOnly bool) *history.Op {
+func (c *Client) epoch(env client.Env, op history.Op) *history.Op {
 	c.txn = txnID{}
-	answer, end := c.ask(env, op, readOnly, initCommand(c.name))
+	answer, end := c.ask(env, op, true, initCommand(c.name))
 	if end != nil {
 		return end
 	}
@@ -119,7 +119,7 @@ func (c *Client) transact(env client.Env, op history.Op) history.Op {
 
 func (c *Client) tryTransaction(env client.Env, op history.Op) history.Op {
 	if c.txn.id == 0 {
-		if end := c.epoch(env, op, true); end != nil {
+		if end := c.epoch(env, op); end != nil {
 			return *end
 		}
 	}

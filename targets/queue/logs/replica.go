@@ -152,14 +152,14 @@ func (l *replica) upTo(epoch uint64) (newest uint64, end int64) {
 	return newest, end
 }
 
-// stable returns the offset up to which everything committed has ended too. A
-// marker above the high water mark has not ended anything yet.
-func (l *replica) stable() int64 {
-	end := l.high
+// stable returns the offset up to which everything below a high water mark has
+// ended too. A marker above that has not ended anything yet.
+func (l *replica) stable(high int64) int64 {
+	end := high
 	for _, o := range l.open {
 		end = min(end, o.first)
 	}
-	for i := len(l.records) - 1; i >= 0 && l.records[i].offset >= l.high; i-- {
+	for i := len(l.records) - 1; i >= 0 && l.records[i].offset >= high; i-- {
 		if r := &l.records[i]; r.marker() {
 			end = min(end, l.ended[r.txn].first)
 		}

@@ -74,6 +74,10 @@ func (n *node) giveUp(c *call) {
 		n.close(c, request.OK, wire.AppendUvarints([]byte{done}, 0))
 		return
 	}
+	if n.cfg.Bugs[Q13] {
+		n.close(c, request.Unavailable, nil)
+		return
+	}
 	n.close(c, request.Unknown, nil)
 }
 
@@ -217,9 +221,12 @@ func (n *node) pollFrom(from actor.NodeID, m poll) {
 		return
 	}
 	l := n.held[m.part]
-	end := l.stable()
-	if n.cfg.Bugs[Q6] {
+	end := l.stable(l.high)
+	switch {
+	case n.cfg.Bugs[Q6]:
 		end = l.high
+	case n.cfg.Bugs[Q15]:
+		end = l.stable(l.next)
 	}
 	a := polled{tag: m.tag, part: m.part}
 	if m.from == fromEnd {
