@@ -140,11 +140,7 @@ func (m *Machine) do(index uint64, c *Command) *Answer {
 	case Next, Recover, Seal, Close:
 		return m.written(c)
 	case Activate:
-		if c.Epoch <= m.epoch {
-			return &Answer{Code: Stale}
-		}
-		m.epoch, m.safe = c.Epoch, true
-		return &Answer{Code: OK}
+		return m.activate(c.Epoch)
 	case Leave:
 		if c.Epoch != m.epoch {
 			return &Answer{Code: Stale}
@@ -156,6 +152,17 @@ func (m *Machine) do(index uint64, c *Command) *Answer {
 	default:
 		return &Answer{Code: Bad}
 	}
+}
+
+// activate begins an epoch. An entry that comes again begins nothing.
+func (m *Machine) activate(epoch uint64) *Answer {
+	switch {
+	case epoch < m.epoch:
+		return &Answer{Code: Stale}
+	case epoch > m.epoch:
+		m.epoch, m.safe = epoch, true
+	}
+	return &Answer{Code: OK}
 }
 
 func (m *Machine) create(c *Command) *Answer {

@@ -207,12 +207,13 @@ func TestEpochs(t *testing.T) {
 		t.Errorf("a file cannot be closed in safe mode: %v", a.Code)
 	}
 	gone := []Change{{Block: b.ID, Stamp: b.Stamp, Node: 2}}
-	for _, c := range []Command{{Kind: Activate, Epoch: 5}, {Kind: Activate, Epoch: 4}, {Kind: Leave, Epoch: 4}, {Kind: Move, Epoch: 4, Changes: gone}} {
+	for _, c := range []Command{{Kind: Activate, Epoch: 4}, {Kind: Leave, Epoch: 4}, {Kind: Move, Epoch: 4, Changes: gone}} {
 		if a := j.do(c); a.Code != Stale {
 			t.Errorf("%+v: %v", c, a.Code)
 		}
 	}
 	j.do(Command{Kind: Leave, Epoch: 5})
+	j.do(Command{Kind: Activate, Epoch: 5}) // again
 	if epoch, safe := j.m.Epoch(); epoch != 5 || safe {
 		t.Errorf("epoch %d, safe mode %v", epoch, safe)
 	}

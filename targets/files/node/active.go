@@ -47,12 +47,20 @@ func (n *node) turned(leading bool, term uint64) {
 	}
 	a := &active{n: n, epoch: term, reports: make([]report, n.env.Nodes()), copies: map[uint64]int64{}, unused: map[uint64]int64{}}
 	n.active = a
-	n.submit(&namespace.Command{Kind: namespace.Activate, Epoch: term}, func(ans *namespace.Answer, out request.Code) {
-		if a.over || out != request.OK || ans.Code != namespace.OK {
-			return
+	a.begin()
+}
+
+// begin puts the epoch into the journal, again until it is there.
+func (a *active) begin() {
+	a.n.submit(&namespace.Command{Kind: namespace.Activate, Epoch: a.epoch}, func(ans *namespace.Answer, out request.Code) {
+		switch {
+		case a.over:
+		case out != request.OK:
+			a.n.after(pauseABit, a.begin)
+		case ans.Code == namespace.OK:
+			a.since = a.n.env.Mono()
+			a.tick()
 		}
-		a.since = n.env.Mono()
-		a.tick()
 	})
 }
 
