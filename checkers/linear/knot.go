@@ -160,6 +160,9 @@ func (k *knot) later(x int) bool {
 	return k.possible(before, 0) && k.relaxed(x, func(y *act) { y.res = forever - 1 })
 }
 
+// without reports whether there would be an order if an operation had not been.
+func (k *knot) without(x int) bool { return k.possible(k.before, 1<<x) }
+
 // reordered reports whether there would be an order if the operations that change
 // something had been free to do so in another one.
 func (k *knot) reordered() bool {

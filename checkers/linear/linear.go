@@ -86,7 +86,7 @@
 // Of texts and logs, stale-read, lost-write or lost, reordered, duplicate and
 // incompatible-order mean the same as above. Transactions have names of package txn
 // where what they found contradicts itself at any time: lost-update, G-single-item,
-// G2-item, G1b, G1c.
+// G2-item, G1b, G1c, internal.
 //
 // A search finds a moment by which there is no order any more. Of what had happened
 // by then, everything is left out that makes no difference. If few operations stay,

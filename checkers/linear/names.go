@@ -203,11 +203,14 @@ func (a *reasoning) share(x, y int) bool {
 	})
 }
 
-func (s *lockSpec) name(x *act, _ *knot) string { return lockName(x) }
+func (s *lockSpec) name(x *act, k *knot) string { return lockName(x, k) }
 
-func (s *reentrantSpec) name(x *act, _ *knot) string { return lockName(x) }
+func (s *reentrantSpec) name(x *act, k *knot) string { return lockName(x, k) }
 
-func lockName(x *act) string {
+func lockName(x *act, k *knot) string {
+	if k != nil && !k.without(k.last) {
+		return "" // others would have no order either
+	}
 	if x.verb == lockAcquire {
 		return "double-grant"
 	}

@@ -20,7 +20,7 @@ type Monitor struct {
 // returns the result, or false if the monitor leaves it to a search.
 func (m Monitor) One(t testing.TB, ops []fifo.Op) (fifo.Result, bool) {
 	t.Helper()
-	r, err := m.Check(context.Background(), ops)
+	r, err := m.Check(t.Context(), ops)
 	if errors.Is(err, fifo.ErrUndecided) {
 		return r, false
 	}
@@ -34,10 +34,10 @@ func (m Monitor) One(t testing.TB, ops []fifo.Op) (fifo.Result, bool) {
 	return r, true
 }
 
-// Tally is what was found in random histories.
-type Tally struct {
-	Valid, Invalid, Undecided int
-	Faults                    map[fifo.Fault]int
+// tally is what was found in random histories.
+type tally struct {
+	valid, invalid, undecided int
+	faults                    map[fifo.Fault]int
 }
 
 // Agrees compares a monitor with brute force on random histories of each of some
@@ -53,17 +53,17 @@ func (m Monitor) Agrees(t *testing.T, mixes map[string]Mix, search func(m Mix) b
 			}
 			sum := m.compare(t, mix, n, search(mix))
 			t.Logf("%+v", sum)
-			if min(sum.Valid, sum.Invalid) < n/20 || mix.Empties && sum.Faults[fifo.Covered] == 0 || !m.Bag && (sum.Undecided > n/5 || sum.Faults[fifo.Passed] == 0) {
+			if min(sum.valid, sum.invalid) < n/20 || mix.Empties && sum.faults[fifo.Covered] == 0 || !m.Bag && (sum.undecided > n/5 || sum.faults[fifo.Passed] == 0) {
 				t.Errorf("one-sided")
 			}
 		})
 	}
 }
 
-func (m Monitor) compare(t *testing.T, mix Mix, n int, search bool) Tally {
+func (m Monitor) compare(t *testing.T, mix Mix, n int, search bool) tally {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
-	sum := Tally{Faults: make(map[fifo.Fault]int)}
+	sum := tally{faults: make(map[fifo.Fault]int)}
 	for range n {
 		mix.Ops, mix.Open, mix.Honest = 3+rng.IntN(7), 2+rng.IntN(3), []float64{1, .9, .7}[rng.IntN(3)]
 		mix.Bag = m.Bag || rng.IntN(3) == 0 // for others, that is a wrong order
@@ -72,12 +72,12 @@ func (m Monitor) compare(t *testing.T, mix Mix, n int, search bool) Tally {
 		case !ok && !search:
 			t.Fatalf("undecided: %+v", ops)
 		case !ok:
-			sum.Undecided++
+			sum.undecided++
 		case r.Violation == nil:
-			sum.Valid++
+			sum.valid++
 		default:
-			sum.Invalid++
-			sum.Faults[r.Violation.Fault]++
+			sum.invalid++
+			sum.faults[r.Violation.Fault]++
 			if Brute(Only(ops, r.Violation.Core), m.Bag) {
 				t.Fatalf("the core %v is linearizable: %+v", r.Violation, ops)
 			}

@@ -207,11 +207,11 @@ func (s *Steps) Forget(call int) { s.H.Ops[call].F, s.H.Ops[call+1].F = "noop", 
 // wrong certificates refused.
 func Broken(t testing.TB, c checkers.Checker, h *history.History, rule string, names []string, hurt func()) checkers.Result {
 	t.Helper()
-	if r := c.Check(context.Background(), h); r.Verdict != checkers.OK {
+	if r := c.Check(t.Context(), h); r.Verdict != checkers.OK {
 		t.Fatalf("%s: flagged before: %v %s %+v\n%s", rule, r.Verdict, r.Reason, r.Anomalies, Show(h))
 	}
 	hurt()
-	r := c.Check(context.Background(), h)
+	r := c.Check(t.Context(), h)
 	if !Has(r, rule) {
 		t.Fatalf("%s: %v %s %+v\n%s", rule, r.Verdict, r.Reason, r.Anomalies, Show(h))
 	}
@@ -237,7 +237,7 @@ func Alone(t testing.TB, c checkers.Checker, h *history.History, r checkers.Resu
 				small.End(at, h.Ops[i+1].Type)
 			}
 		}
-		return c.Check(context.Background(), &small.H)
+		return c.Check(t.Context(), &small.H)
 	}
 	for _, a := range r.Anomalies {
 		if again := only(a.Ops); !Has(again, a.Name) {
