@@ -57,7 +57,7 @@ type reasoning struct {
 	sure    uint64
 	by      []int // of operations without an answer that are sure, who found what they left
 	facts   []fact
-	path    [][]int // by operations, the first fact on the way from one to the other, or -1; a row for each
+	path    [][]int // by two operations, the last fact on the way from one to the other, or -1
 	stuck   *fact   // an operation that found what nobody can have left: from and to are that
 }
 
@@ -110,7 +110,6 @@ func (a *reasoning) connect() {
 	a.path = make([][]int, n)
 	for from := range n {
 		a.path[from] = slices.Repeat([]int{-1}, n)
-		// From the other end, so that the way tells the next fact at each step.
 		reached, queue := uint64(0), []int{from}
 		for len(queue) > 0 {
 			at := queue[0]
