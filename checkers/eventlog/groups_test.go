@@ -155,3 +155,63 @@ func TestGroupMutations(t *testing.T) {
 		})
 	}
 }
+
+// A transaction whose outcome is unknown may have committed what it polled, and sends
+// under the epoch that it was given: neither is held against those who come after it.
+func TestUnknownTransactions(t *testing.T) {
+	t.Parallel()
+	for _, withWhatItSaw := range []bool{true, false} {
+		s := &shared{maker: maker{rng: rand.New(rand.NewPCG(1, 2)), at: map[history.Process][2]int{}}, numbered: true}
+		for range 4 {
+			s.write(9)
+		}
+		poll := func(entries ...entry) history.Value {
+			var got []history.Value
+			for _, e := range entries {
+				got = append(got, pair(e))
+			}
+			return history.List(history.Keyword("poll"), history.Map(history.Int(0), history.List(got...)))
+		}
+		asked := []history.Value{micro("init", "id", "t"), history.List(history.Keyword("poll")), send(1, history.Int(100))}
+		s.own(1)
+		s.call(1, "poll", history.OK, asked[1:2], []history.Value{poll(s.log[0])})
+		s.call(8, "init", history.OK, []history.Value{micro("init", "id", "t", "epoch", 6)}, []history.Value{micro("init", "id", "t", "epoch", 6)})
+		s.call(1, "init", history.OK, []history.Value{micro("init", "id", "t", "epoch", 5)}, []history.Value{micro("init", "id", "t", "epoch", 5)})
+		saw := asked
+		if withWhatItSaw {
+			saw = []history.Value{micro("init", "id", "t", "epoch", 7), poll(s.log[1], s.log[2]), send(1, history.Int(100))}
+		}
+		s.call(1, "txn", history.Info, asked, saw)
+		s.own(2)
+		s.call(2, "poll", history.OK, asked[1:2], []history.Value{poll(s.log[3])})
+		commit := []history.Value{micro("commit", "0", int(s.log[3].offset)+1)}
+		s.call(2, "commit", history.OK, commit, commit)
+		s.call(7, "poll", history.OK, asked[1:2], []history.Value{history.List(history.Keyword("poll"), history.Map(
+			history.Int(0), history.List(pair(s.log[0]), pair(s.log[1]), pair(s.log[2])), history.Int(1), history.List(pair(entry{0, 100}))))})
+		r := judged(t, &history.History{Ops: s.ops}, Options{SubVia: "assign"})
+		var names []string
+		for _, a := range r.Anomalies {
+			names = append(names, a.Name)
+		}
+		want := []string{ZombieWrite, CommitAhead}
+		if withWhatItSaw {
+			want = nil
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("with what it saw %v: %v, want %v", withWhatItSaw, names, want)
+		}
+	}
+}
+
+// A transaction that was to be given up is one like any other, but for its name.
+func TestAbortIsNoViolation(t *testing.T) {
+	t.Parallel()
+	s := &shared{maker: maker{rng: rand.New(rand.NewPCG(1, 2)), at: map[history.Process][2]int{}}}
+	s.write(1)
+	given := []history.Value{send(0, history.Int(77)), history.List(history.Keyword("abort"))}
+	s.call(2, "txn", history.Fail, given, given)
+	r := judged(t, &history.History{Ops: s.ops}, Options{Allow: []string{Unseen}})
+	if r.Verdict != checkers.OK {
+		t.Errorf("%v: %v", r.Verdict, r.Anomalies)
+	}
+}
