@@ -24,7 +24,7 @@ func ExampleWith() {
 	_, err := r.Fault("flod")
 	fmt.Println(err)
 	// Output:
-	// partition kill pause clock power flood
+	// partition kill pause clock packet power byzantine flood
 	// unknown fault "flod": did you mean "flood"?
 }
 
@@ -123,7 +123,7 @@ func TestResolveRefuses(t *testing.T) {
 		`unknown world "sin": did you mean "sim"?`:             func(p *plan.Plan) { p.World = "sin" },
 		`unknown fault "xyzzyx": want one of partition, kill,`: func(p *plan.Plan) { p.Faults = []plan.Fault{{Kind: "xyzzyx"}} },
 		`unknown setting of store "mod": did you mean "mode"?`: func(p *plan.Plan) { p.Settings = map[string]string{"mod": "cp"} },
-		`unknown bug of store "CP9"`:                           func(p *plan.Plan) { p.Bugs = []string{"CP9"} },
+		`unknown bug of store "CP99"`:                          func(p *plan.Plan) { p.Bugs = []string{"CP99"} },
 		`unknown option of register "k"`:                       func(p *plan.Plan) { p.Options = map[string]string{"k": "1"} },
 		`unknown level of workload register "none"`:            func(p *plan.Plan) { p.Consistency = "none" },
 		"nodes=0": func(p *plan.Plan) { p.Nodes = 0 },
