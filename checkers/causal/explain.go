@@ -88,7 +88,8 @@ func (g *graph) explain(group []winner) checkers.Anomaly {
 	a := checkers.Anomaly{Name: LostCausalWrite, Key: g.name(read)}
 	text := []string{g.found(read)}
 	ops := []int32{read}
-	for _, w := range group {
+	chains := g.chains(group)
+	for n, w := range group {
 		if w.write == none {
 			n := &g.nodes[w.loser]
 			if len(group) == 1 {
@@ -97,9 +98,8 @@ func (g *graph) explain(group []winner) checkers.Anomaly {
 			}
 			continue
 		}
-		path := g.path(w)
-		text = append(text, g.tell(path))
-		ops = append(ops, path...)
+		text = append(text, g.tell(chains[n]))
+		ops = append(ops, chains[n]...)
 	}
 	slices.SortFunc(ops, func(i, j int32) int { return cmp.Compare(g.nodes[i].Invoke.Index, g.nodes[j].Invoke.Index) })
 	for _, i := range slices.Compact(ops) {
@@ -107,6 +107,76 @@ func (g *graph) explain(group []winner) checkers.Anomaly {
 	}
 	a.Explanation = strings.Join(text, "; ")
 	return a
+}
+
+// mostShared is up to how many operations chains are made to share some.
+const mostShared = 64
+
+// chains returns for each write that can have won the chain to one that was lost
+// to it. What one was lost to may be what another was lost to as well: operations
+// are left out while the others show the same.
+func (g *graph) chains(group []winner) [][]int32 {
+	chains := make([][]int32, len(group))
+	ops := []int32{group[0].read}
+	for n, w := range group {
+		if w.write != none {
+			chains[n] = g.path(w)
+			ops = append(ops, chains[n]...)
+		}
+	}
+	slices.Sort(ops)
+	ops = slices.Compact(ops)
+	if len(group) == 1 || len(ops) > mostShared {
+		return chains
+	}
+	for _, i := range slices.Clone(ops) {
+		rest := slices.DeleteFunc(slices.Clone(ops), func(j int32) bool { return j == i })
+		if fewer := g.chainsOf(group, rest); fewer != nil && i != group[0].read {
+			ops, chains = rest, fewer
+		}
+	}
+	return chains
+}
+
+// chainsOf returns chains that some operations suffice for, or nil.
+func (g *graph) chainsOf(group []winner, ops []int32) [][]int32 {
+	chains := make([][]int32, len(group))
+	for n, w := range group {
+		if w.write == none {
+			continue
+		}
+		if chains[n] = g.pathOf(w, ops); chains[n] == nil {
+			return nil
+		}
+	}
+	return chains
+}
+
+// pathOf is path, by some operations only; nil if they are too few.
+func (g *graph) pathOf(w winner, ops []int32) []int32 {
+	if !slices.Contains(ops, w.write) {
+		return nil
+	}
+	from := map[int32]int32{w.write: none}
+	for queue := []int32{w.write}; len(queue) > 0; queue = queue[1:] {
+		i := queue[0]
+		if g.nodes[i].key == g.nodes[w.read].key && g.nodes[i].to != none && g.lostTo(i, &w) {
+			path := []int32{}
+			for ; i != none; i = from[i] {
+				path = append(path, i)
+			}
+			slices.Reverse(path)
+			return path
+		}
+		for _, j := range ops {
+			_, seen := from[j]
+			if !seen && (g.nodes[j].source == i || j > i && g.nodes[j].Invoke.Process == g.nodes[i].Invoke.Process) {
+				from[j] = i
+				queue = append(queue, j)
+			}
+		}
+	}
+	return nil
 }
 
 // path returns the shortest chain of operations from a winner to a write that
