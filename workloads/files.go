@@ -43,11 +43,13 @@ var fileKinds = []weighted{{"read", 32}, {"write", 24}, {"create", 12}, {"rename
 // tree generates operations on files. A name is used for one file only, and each
 // write has a tag of its own. What is renamed or deleted is mostly a name that
 // is there and that nobody else is after, and now and then one that may be gone.
+// A few names stay, for others to be created and renamed to in vain.
 type tree struct {
 	*treePlan
 	n     uint64 // operations so far
 	there []history.Value
 	taken []history.Value // lately
+	kept  []history.Value // nobody takes them
 }
 
 // treePlan is what does not change.
@@ -57,8 +59,11 @@ type treePlan struct {
 	most   int
 }
 
-// remembered is how many names that were taken are kept to be taken again.
-const remembered = 4
+const (
+	remembered = 4 // so many names that were taken are remembered, to be taken again
+	mostKept   = 4
+	inVain     = 8 // one in so many creates and renames is to a name that there is
+)
 
 func newFiles(p Params) gen.Gen {
 	g := &tree{treePlan: &treePlan{source: p.Choices, most: int(p.Options.Int("names"))}}
@@ -84,17 +89,24 @@ func (g *tree) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	}
 	fresh := history.Int(int64(g.n) + 1)
 	name := history.String("n" + strconv.FormatUint(g.n+1, 10))
-	switch op.F {
+	switch vain := len(g.there) > mostKept && draw.Chance(1, inVain); op.F {
 	case "read":
 		op.Key = choice.Pick(draw, g.keys)
 	case "write":
 		op.Key, op.Value = choice.Pick(draw, g.keys), fresh
 	case "create":
-		op.Value = name
+		if op.Value = name; vain {
+			op.Value = next.keep(draw)
+		}
 	case "delete":
 		op.Value = next.take(draw)
 	case "rename":
-		op.Value = history.List(next.take(draw), name)
+		if vain {
+			to := next.keep(draw)
+			op.Value = history.List(choice.Pick(draw, next.there), to)
+		} else {
+			op.Value = history.List(next.take(draw), name)
+		}
 	}
 	result := gen.Emit(ctx, op)
 	if result.Kind != gen.Ready {
@@ -115,6 +127,18 @@ func (g *tree) take(draw *choice.Stream) history.Value {
 	return name
 }
 
+// keep chooses a name that is there and stays.
+func (g *tree) keep(draw *choice.Stream) history.Value {
+	if len(g.kept) == mostKept {
+		return choice.Pick(draw, g.kept)
+	}
+	i := draw.IntN(len(g.there))
+	name := g.there[i]
+	g.there = slices.Delete(slices.Clone(g.there), i, i+1)
+	g.kept = append(slices.Clone(g.kept), name)
+	return name
+}
+
 // Update remembers the names that were made.
 func (g *tree) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	if ev.Type != history.OK {
@@ -127,6 +151,9 @@ func (g *tree) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 		made = ev.Value.Elems()[1]
 	default:
 		return g
+	}
+	if slices.ContainsFunc(g.kept, made.Equal) {
+		return g // that must not be, and a checker will say so
 	}
 	next := *g
 	next.there = append(slices.Clone(g.there), made)

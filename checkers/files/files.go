@@ -6,8 +6,8 @@
 //
 //	write   NAME TAG                    open for writing, write, close: ok if the close was
 //	read    NAME => TAG or nil          open for reading, read, close
-//	create  "a"                         the name has to be a new one
-//	rename  ["a","b"]                   b has to be a new name
+//	create  "a"                         the name has to be a new one, or one that must not be taken
+//	rename  ["a","b"]                   the same holds for b
 //	delete  "b"
 //	list    => {"a": INODE, …}          all names at one moment
 //
@@ -41,6 +41,7 @@
 //	reappeared      a list does not show a file that had been shown before it, and a later one does
 //	list-fork       two lists each show a file that the other lacks, and nobody ever tried to delete either
 //	double-remove   two renames or deletes of one name were ok
+//	overwritten     a create or rename to a name was ok that a file had, and that nobody ever tried to take from it
 //	phantom-name    a name was seen that nobody made, or that only failed operations made
 //	premature-name  a name was seen or used before the operation that makes it began
 //	inode-changed   one name of a list has another inode than the same file had elsewhere
@@ -90,6 +91,7 @@ const (
 	Reappeared    = "reappeared"
 	ListFork      = "list-fork"
 	DoubleRemove  = "double-remove"
+	Overwritten   = "overwritten"
 	PhantomName   = "phantom-name"
 	PrematureName = "premature-name"
 	InodeChanged  = "inode-changed"
@@ -100,7 +102,7 @@ const (
 // first.
 func Anomalies() []string {
 	return []string{
-		LostFile, RenameNeither, RenameBoth, Resurrected, Reappeared, StaleName, ListFork, DoubleRemove, SharedInode, InodeChanged, PhantomName, PrematureName,
+		LostFile, RenameNeither, RenameBoth, Resurrected, Reappeared, StaleName, ListFork, DoubleRemove, Overwritten, SharedInode, InodeChanged, PhantomName, PrematureName,
 		EmptyRead, StaleRead, DirtyRead, ThinAirRead, FutureRead,
 	}
 }

@@ -113,6 +113,7 @@ var mutations = []mutation{
 		l.call("create", "", str("x"), str("x"))
 	}},
 	{DoubleRemove, names, func(l *log, c []int) { l.call("delete", "", str("y"), history.Nil) }},
+	{Overwritten, names, func(l *log, c []int) { l.call("create", "", str("z"), str("z")) }},
 	{PhantomName, names, func(l *log, c []int) { l.Out(c[7], dir("q", 7, "z", 2)) }},
 	{PhantomName, names, func(l *log, c []int) { l.fail(c[4]) }},
 	{PhantomName, names, func(l *log, c []int) { l.Forget(c[0]) }},

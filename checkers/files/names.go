@@ -17,6 +17,9 @@ func (n *namespace) judge(ctx context.Context) error {
 	if err := n.plant(); err != nil {
 		return err
 	}
+	if err := n.refused(); err != nil {
+		return err
+	}
 	for i := range n.lists {
 		n.appear(&n.lists[i])
 	}

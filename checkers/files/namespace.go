@@ -15,6 +15,13 @@ type namespace struct {
 	names []name // by number
 	lists []listing
 	files []file
+	again []again
+}
+
+// again is a create of a name that there was before, or a rename to it.
+type again struct {
+	op
+	id int
 }
 
 // name is a name with what was done to it.
@@ -64,14 +71,18 @@ func (n *namespace) call(c history.Call, r *Report) error {
 	v := c.Invoke.Value
 	switch c.Invoke.F {
 	case "create":
-		return n.made(o, v, none, r)
+		_, err := n.made(o, v, none, r)
+		return err
 	case "rename":
 		if len(v.Elems()) != 2 || v.Kind() != history.KindList {
 			return fmt.Errorf("index %d: a rename has to have a list of two names, not %v", o.inv, v)
 		}
 		from := n.name(v.Elems()[0])
-		n.taken(o, from)
-		return n.made(o, v.Elems()[1], from, r)
+		fresh, err := n.made(o, v.Elems()[1], from, r)
+		if fresh {
+			n.taken(o, from)
+		}
+		return err
 	case "delete":
 		n.taken(o, n.name(v))
 	case "list":
@@ -80,17 +91,35 @@ func (n *namespace) call(c history.Call, r *Report) error {
 	return nil
 }
 
-func (n *namespace) made(o op, v history.Value, from int, r *Report) error {
+// made takes in an operation that makes a name, and reports whether the name is new.
+func (n *namespace) made(o op, v history.Value, from int, r *Report) (bool, error) {
 	if err := text(v); err != nil {
-		return fmt.Errorf("index %d: %w", o.inv, err)
+		return false, fmt.Errorf("index %d: %w", o.inv, err)
 	}
 	id := n.name(v)
-	if m := n.names[id].maker; m.Invoke != nil {
-		return fmt.Errorf("index %d: name %v was used before, at index %d: a name has to be new", o.inv, v, m.inv)
+	if n.names[id].maker.Invoke != nil {
+		n.again = append(n.again, again{o, id})
+		return false, nil
 	}
 	n.names[id].maker, n.names[id].from = o, from
 	if o.ok() {
 		r.Made++
+	}
+	return true, nil
+}
+
+// refused sees that what was to make a name again found it there, and failed:
+// nobody ever tried to take the name from the file that had it.
+func (n *namespace) refused() error {
+	for _, a := range n.again {
+		nm := &n.names[a.id]
+		if !nm.maker.ok() || nm.maker.res > a.inv || len(nm.takers) > 0 {
+			return fmt.Errorf("index %d: name %v was used before, at index %d: a name has to be new, or one that a file certainly has and keeps", a.inv, n.title(a.id), nm.maker.inv)
+		}
+		if a.ok() {
+			n.ordered(Overwritten, a.id, nm.maker, a.op, fmt.Sprintf("the %s of %s made %s by %s, and nobody ever tried to take that name away; the %s to it by %s was ok nevertheless",
+				nm.maker.Invoke.F, n.who(nm.maker), n.title(a.id), n.end(nm.maker), a.Invoke.F, n.who(a.op)))
+		}
 	}
 	return nil
 }

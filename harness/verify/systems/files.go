@@ -53,6 +53,7 @@ type tree struct {
 	tags  map[string]*treeTag // by file and tag
 	empty map[string]*treeTag // by file: reads that found nothing
 	keys  []string            // of tags, in the order of appearance
+	again []*claim.Op         // creates and renames to names that there were before
 }
 
 // treeTag is a content with the writes and reads of it.
@@ -125,15 +126,39 @@ func (t *tree) plan(o *claim.Op) {
 	switch o.Invoke.F {
 	case "write":
 		t.tag(o, v).writer = o
-	case "create":
-		t.name(idOf(v)).maker = o
-	case "rename":
-		take(idOf(v.Elems()[0]))
-		n := t.name(idOf(v.Elems()[1]))
-		n.maker, n.from = o, idOf(v.Elems()[0])
+	case "create", "rename":
+		n := t.name(madeBy(o))
+		if n.maker != nil {
+			t.again = append(t.again, o)
+			return
+		}
+		n.maker = o
+		if o.Invoke.F == "rename" {
+			n.from = idOf(v.Elems()[0])
+			take(n.from)
+		}
 	case "delete":
 		take(idOf(v))
 	}
+}
+
+// madeBy returns the name that a create or a rename makes.
+func madeBy(o *claim.Op) string {
+	if o.Invoke.F == "rename" {
+		return idOf(o.Invoke.Value.Elems()[1])
+	}
+	return idOf(o.Invoke.Value)
+}
+
+// had reports whether a file certainly had a name when an operation began that was
+// to make it, and has it still.
+func (t *tree) had(o *claim.Op) bool {
+	n := t.name(madeBy(o))
+	return n.maker.Happened() && n.maker.Before(o) && len(n.takers) == 0
+}
+
+func (t *tree) overwritten(o []*claim.Op, item string) bool {
+	return slices.Contains(t.again, o[1]) && plainID(madeBy(o[1])) == item && t.name(madeBy(o[1])).maker == o[0] && t.had(o[1]) && o[1].Happened()
 }
 
 func listedNames(o *claim.Op) []string {
@@ -191,6 +216,11 @@ func (t *tree) plant() error {
 		return fmt.Errorf("the renames of some names go in a circle")
 	}
 	t.order = order
+	for _, o := range t.again {
+		if !t.had(o) {
+			return fmt.Errorf("index %d makes name %s again, which there need not have been", o.Invoke.Index, plainID(madeBy(o)))
+		}
+	}
 	return nil
 }
 
@@ -239,6 +269,7 @@ func (t *tree) rules() map[string]roleRule {
 		"rename-both":    {1, list(func(l *claim.Op, id string) bool { return t.twice(l, id) })},
 		"shared-inode":   {1, list(func(l *claim.Op, id string) bool { return t.shared(l, id) })},
 		"double-remove":  {2, t.doubleRemove},   // two renames or deletes
+		"overwritten":    {2, t.overwritten},    // what made the name, and what made it again
 		"lost-file":      {2, t.lost(false)},    // what shows the file, and the list that does not
 		"rename-neither": {2, t.lost(true)},     // the same
 		"stale-name":     {2, t.stale(lists)},   // what shows a later name, and the list

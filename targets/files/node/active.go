@@ -107,7 +107,7 @@ func (a *active) work() {
 	switch {
 	case epoch != a.epoch:
 	case safe:
-		a.slow = true
+		a.slow = a.hellos > 1
 		a.leaveSafeMode()
 	default:
 		a.place()

@@ -375,7 +375,7 @@ func (s *stream) recovered(length uint64) {
 			for _, j := range p.jobs {
 				j.begun = false // cut off, and nobody saw it
 			}
-			s.jobs = append(p.jobs, s.jobs...)
+			s.jobs = slices.Concat(p.jobs, s.jobs)
 		}
 	}
 	s.take(nil)
