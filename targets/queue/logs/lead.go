@@ -90,18 +90,14 @@ func (n *node) turn(l *replica, part *partition, leading bool) {
 	n.env.Logf("leads %s in epoch %d from offset %d", n.cfg.PartitionName(l.part), l.epoch, l.start)
 }
 
-// sendFrom takes a message for a partition. An epoch that this node does not
-// know yet is answered by nobody: it may yet come.
+// sendFrom takes a message for a partition that this node leads in the epoch that
+// is meant. Otherwise it says nothing: an earlier copy of the message may be in the
+// log, and what becomes of that another leader will decide.
 func (n *node) sendFrom(from actor.NodeID, m send) {
 	if !n.inRange(m.part) || n.held[m.part] == nil {
 		return
 	}
-	l := n.held[m.part]
-	switch {
-	case m.epoch > l.epoch:
-	case m.epoch < l.epoch || !l.leading:
-		n.end(from, sent{tag: m.tag, epoch: m.epoch, how: moved})
-	default:
+	if l := n.held[m.part]; l.leading && l.epoch == m.epoch {
 		n.take(l, arrival{from, m, n.env.Mono()})
 	}
 }

@@ -103,7 +103,6 @@ type verdict uint8
 
 const (
 	acked  verdict = iota // at the offset
-	moved                 // it does not lead in that epoch, and never will again
 	denied                // it will not append this in that epoch
 	late                  // the transaction is over
 )

@@ -152,7 +152,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(fetch{1, 2, 3, 4, 5}.append(nil))
 	f.Add(fetched{part: 1, epoch: 2, records: []record{r}}.append(nil))
 	f.Add(send{1, 2, 3, r}.append(nil))
-	f.Add(sent{1, 2, moved, 4}.append(nil))
+	f.Add(sent{1, 2, denied, 4}.append(nil))
 	f.Add(poll{1, 2, 3, 4}.append(nil))
 	f.Add(polled{tag: 1, end: true, messages: []message{{1, "k", "v"}}}.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

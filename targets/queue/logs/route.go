@@ -124,7 +124,7 @@ func (n *node) sent(m sent) {
 	}
 	c.open = slices.DeleteFunc(c.open, func(e uint64) bool { return e == m.epoch })
 	switch {
-	case m.how == moved || len(c.open) > 0:
+	case len(c.open) > 0:
 	case m.how == late:
 		n.close(c, request.OK, []byte{fenced})
 	default:
