@@ -8,10 +8,9 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/converge"
 	"github.com/ordeal-dev/ordeal/checkers/ledger"
+	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/harness/gen"
 	"github.com/ordeal-dev/ordeal/harness/history"
-
-	"github.com/ordeal-dev/ordeal/harness/choice"
 )
 
 // transferKinds are the operations on a ledger and how often they are done.

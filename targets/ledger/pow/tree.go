@@ -138,7 +138,7 @@ const minStep = ms
 // timely returns the time nearest to a wall clock that a block on top of b may have.
 func timely(b *block, wall, interval int64) int64 {
 	if b.Height == 0 {
-		return max(wall, minStep)
+		return min(max(wall, minStep), 1<<62)
 	}
 	return min(max(wall, b.Time+minStep), b.Time+4*interval)
 }

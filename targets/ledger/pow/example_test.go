@@ -1,0 +1,15 @@
+package pow_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ordeal-dev/ordeal/targets/ledger/pow"
+)
+
+// What a node can be told to do by the fault byzantine.
+func Example() {
+	fmt.Println(strings.Join(pow.Deeds(), ", "))
+	// Output:
+	// withhold, double-spend, inflate, forge, twice, overdraw
+}
