@@ -179,14 +179,11 @@ func (c *Client) once(env client.Env, op history.Op, commits bool, got [][]histo
 	if len(c.at) == 0 {
 		return nil
 	}
-	most, who := pollMost, membership{}
-	if commits {
-		who = c.who
-	}
+	most := pollMost
 	if op.Final {
 		most = finalMost
 	}
-	answer, end := c.ask(env, op, true, pollRequest(who, most, c.at))
+	answer, end := c.ask(env, op, true, pollRequest(c.who, commits, most, c.at))
 	if end != nil {
 		return end
 	}

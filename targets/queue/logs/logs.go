@@ -111,8 +111,8 @@ const (
 	// Q4: a new leader does not take the sequence numbers of producers over
 	// from its log.
 	Q4 Bug = "Q4"
-	// Q5: the poll of a member of a group commits what it is about to return,
-	// not what the poll before had returned.
+	// Q5: the poll of a member of a group commits what it is about to return, in
+	// a transaction too, and not what the poll before had returned.
 	Q5 Bug = "Q5"
 	// Q6: the last stable offset is the high water mark, whatever transactions
 	// are open below it.

@@ -202,9 +202,9 @@ func sendRequest(part int, msg record) []byte {
 }
 
 // pollRequest is a client's request to poll partitions. A member of a group says
-// who it is, and what it polled up to now is done.
-func pollRequest(who membership, most int, from []position) []byte {
-	return appendPositions(binary.AppendUvarint(who.append([]byte{reqPoll}), uint64(most)), from)
+// who it is, and whether what it polled up to now is done.
+func pollRequest(who membership, commits bool, most int, from []position) []byte {
+	return appendPositions(wire.AppendUvarints(who.append([]byte{reqPoll}), flag(commits), uint64(most)), from)
 }
 
 func beatMessage(hears bool) []byte { return []byte{msgBeat, byte(flag(hears))} }

@@ -140,20 +140,21 @@ func (n *node) close(c *call, code request.Code, body []byte) {
 
 // ask is a poll of a client of this node, until it is answered.
 type ask struct {
-	id    actor.RequestID
-	tag   uint64
-	who   membership
-	most  int
-	wants []position
-	got   []polled
-	since int64
-	over  bool
+	id      actor.RequestID
+	tag     uint64
+	who     membership
+	commits bool // what it polled before is done
+	most    int
+	wants   []position
+	got     []polled
+	since   int64
+	over    bool
 }
 
 // servePoll takes a client's poll.
 func (n *node) servePoll(id actor.RequestID, body []byte) {
 	d := wire.NewDecoder(body)
-	a := &ask{id: id, who: readMembership(d), most: small(d), wants: readPositions(d), since: n.env.Mono()}
+	a := &ask{id: id, who: readMembership(d), commits: d.Uvarint() == 1, most: small(d), wants: readPositions(d), since: n.env.Mono()}
 	switch {
 	case d.Done() != nil || slices.ContainsFunc(a.wants, func(p position) bool { return !n.inRange(p.part) }):
 		n.answer(id, request.BadRequest, nil)
@@ -164,7 +165,7 @@ func (n *node) servePoll(id actor.RequestID, body []byte) {
 	}
 	if a.who.group != "" {
 		n.patrol.seen[a.who.member] = a.since
-		if !n.cfg.Bugs[Q5] {
+		if a.commits && !n.cfg.Bugs[Q5] {
 			n.autoCommit(a.who, a.wants)
 		}
 	}
