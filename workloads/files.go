@@ -89,7 +89,7 @@ func (g *tree) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	}
 	fresh := history.Int(int64(g.n) + 1)
 	name := history.String("n" + strconv.FormatUint(g.n+1, 10))
-	switch vain := len(g.there) > mostKept && draw.Chance(1, inVain); op.F {
+	switch vain := len(g.there) > 1 && draw.Chance(1, inVain); op.F {
 	case "read":
 		op.Key = choice.Pick(draw, g.keys)
 	case "write":

@@ -16,9 +16,9 @@ func TestFileOperations(t *testing.T) {
 	for seed := range uint64(5) {
 		w := Files()
 		p := paramsOf(t, w, seed, map[string]string{"names": "10"}, w.Fs...)
-		kinds, made, there := map[string]int{}, map[string]bool{}, 0
+		kinds, made, again, taken, there := map[string]int{}, map[string]bool{}, map[string]int{}, map[string]bool{}, 0
 		for _, op := range simulate(t, w.Generator(p), 6000) {
-			if op.Type == history.OK && op.F == "create" {
+			if op.Type == history.OK && op.F == "create" && again[op.Value.String()] == 0 {
 				there++
 			}
 			if op.Type == history.OK && op.F == "delete" {
@@ -32,12 +32,28 @@ func TestFileOperations(t *testing.T) {
 			if op.F == "rename" {
 				fresh = op.Value.Elems()[1]
 			}
-			if op.F == "create" || op.F == "rename" || op.F == "write" {
-				if made[fresh.String()] {
-					t.Fatalf("seed %d: %v makes what was made before", seed, op)
-				}
+			switch {
+			case op.F == "delete":
+				taken[op.Value.String()] = true
+			case op.F == "write" && made[fresh.String()]:
+				t.Fatalf("seed %d: %v writes what was written before", seed, op)
+			case op.F != "create" && op.F != "rename" && op.F != "write":
+			case made[fresh.String()]:
+				again[fresh.String()]++
+			default:
 				made[fresh.String()] = true
+				if op.F == "rename" {
+					taken[op.Value.Elems()[0].String()] = true
+				}
 			}
+		}
+		for name, times := range again {
+			if taken[name] || times < 5 {
+				t.Errorf("seed %d: %s is made %d times more, and is taken: %v", seed, name, times, taken[name])
+			}
+		}
+		if len(again) != mostKept {
+			t.Errorf("seed %d: %d names are made again, want %d", seed, len(again), mostKept)
 		}
 		for _, f := range w.Fs {
 			if kinds[f] < 150 {

@@ -47,13 +47,13 @@ func behind(c *claim.Claim, o *claim.Op) bool {
 // tree is a file system.
 type tree struct {
 	behind []*claim.Op
-	names map[string]*treeName
-	order []string
-	lists []*claim.Op
-	tags  map[string]*treeTag // by file and tag
-	empty map[string]*treeTag // by file: reads that found nothing
-	keys  []string            // of tags, in the order of appearance
-	again []*claim.Op         // creates and renames to names that there were before
+	names  map[string]*treeName
+	order  []string
+	lists  []*claim.Op
+	tags   map[string]*treeTag // by file and tag
+	empty  map[string]*treeTag // by file: reads that found nothing
+	keys   []string            // of tags, in the order of appearance
+	again  []*claim.Op         // creates and renames to names that there were before
 }
 
 // treeTag is a content with the writes and reads of it.

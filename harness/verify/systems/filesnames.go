@@ -17,6 +17,11 @@ type fileFacts struct {
 
 // namesHold confirms the rules of names.
 func (t *tree) namesHold() error {
+	for _, o := range t.again {
+		if o.Happened() {
+			return fmt.Errorf("index %d makes name %s, which a file had already", o.Inv, plainID(madeBy(o)))
+		}
+	}
 	after := make(map[string]int) // when one that a name became was first seen
 	facts := make(map[string]*fileFacts)
 	for _, id := range slices.Backward(t.order) {
