@@ -3,7 +3,6 @@ package workloads
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -123,7 +122,7 @@ func TestQueueOperations(t *testing.T) {
 			if op.F == "receive" && done.Type == history.OK {
 				had[fmt.Sprint(done.Value.Get("token"))] = op.Process
 			}
-			if strings.Contains("ack nack extend", op.F) && had[token] != op.Process {
+			if slices.Contains([]string{"ack", "nack", "extend"}, op.F) && had[token] != op.Process {
 				t.Fatalf("seed %d: %v has a message of process %v", seed, op, had[token])
 			}
 			if done.Type == history.Fail {

@@ -87,7 +87,7 @@ func (a *reasoning) tell() (string, []checkers.Edge, uint64) {
 		edges = append(edges, a.edge(f))
 		list = append(list, f.why)
 	}
-	text := ""
+	var text string
 	if a.stuck != nil {
 		text = a.stuck.why
 		ops |= a.stuck.via | 1<<a.stuck.to

@@ -34,7 +34,9 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if testing.Short() { // those that run many minutes of virtual time take long with the race detector
-		files = slices.DeleteFunc(files, func(f string) bool { return slices.ContainsFunc([]string{"replay", "determinism", "zoo", "tour"}, func(long string) bool { return strings.Contains(f, long) }) })
+		files = slices.DeleteFunc(files, func(f string) bool {
+			return slices.ContainsFunc([]string{"replay", "determinism", "zoo", "tour"}, func(long string) bool { return strings.Contains(f, long) })
+		})
 	}
 	testscript.Run(t, testscript.Params{
 		Files:               files,

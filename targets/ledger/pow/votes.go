@@ -23,9 +23,9 @@ type link struct {
 	counted        int
 }
 
-func newGadget(genesis *block, nodes int, any bool) *gadget {
+func newGadget(genesis *block, nodes int, lax bool) *gadget {
 	return &gadget{
-		quorum: nodes*2/3 + 1, find: map[[2]coin.Hash]*link{}, any: any,
+		quorum: nodes*2/3 + 1, find: map[[2]coin.Hash]*link{}, any: lax,
 		justified: map[*block]bool{genesis: true}, top: genesis, final: genesis,
 	}
 }

@@ -266,7 +266,7 @@ func (n *node) fetchFrom(from actor.NodeID, m fetch) {
 	upTo, end := l.upTo(m.last)
 	if m.next > l.first && (upTo != m.last || m.next > end) && !n.cfg.Bugs[Q8] {
 		a := fetched{part: m.part, epoch: l.epoch, id: m.id, first: l.first, high: l.high, differs: true, upTo: upTo, end: end}
-		n.env.Send(from, a.append(nil))
+		n.env.Send(from, a.encode())
 		return
 	}
 	f := &l.followers[from]
@@ -305,7 +305,7 @@ func (n *node) answerFetch(l *replica, id actor.NodeID) {
 	l.followers[id].parked = nil
 	at := l.at(m.next)
 	a := fetched{part: m.part, epoch: l.epoch, id: m.id, first: l.first, high: l.high, records: l.records[at:min(at+maxFetch, len(l.records))]}
-	n.env.Send(id, a.append(nil))
+	n.env.Send(id, a.encode())
 }
 
 // parked is the alarm of a fetch that the leader keeps.

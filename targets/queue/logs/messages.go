@@ -49,8 +49,8 @@ type fetched struct {
 	records []record
 }
 
-func (m fetched) append(b []byte) []byte {
-	b = wire.AppendUvarints(append(b, msgFetched), uint64(m.part), m.epoch, m.id, uint64(m.first), uint64(m.high),
+func (m fetched) encode() []byte {
+	b := wire.AppendUvarints([]byte{msgFetched}, uint64(m.part), m.epoch, m.id, uint64(m.first), uint64(m.high),
 		flag(m.differs), m.upTo, uint64(m.end))
 	return appendRecords(b, m.records)
 }

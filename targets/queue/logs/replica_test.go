@@ -150,7 +150,7 @@ func FuzzReplay(f *testing.F) {
 func FuzzMessages(f *testing.F) {
 	r := record{offset: 3, epoch: 2, kind: inTxn, txn: txnID{1, 2}, seq: 9, key: "k", value: "v"}
 	f.Add(fetch{1, 2, 3, 4, 5}.append(nil))
-	f.Add(fetched{part: 1, epoch: 2, records: []record{r}}.append(nil))
+	f.Add(fetched{part: 1, epoch: 2, records: []record{r}}.encode())
 	f.Add(send{1, 2, 3, r}.append(nil))
 	f.Add(sent{1, 2, denied, 4}.append(nil))
 	f.Add(poll{1, 2, 3, 4}.append(nil))
@@ -165,7 +165,7 @@ func FuzzMessages(f *testing.F) {
 		case msgFetch:
 			again = readFetch(d).append(nil)
 		case msgFetched:
-			again = readFetched(d).append(nil)
+			again = readFetched(d).encode()
 		case msgSend:
 			again = readSend(d).append(nil)
 		case msgSent:

@@ -108,10 +108,9 @@ func (m *machine) line(name string) *line {
 // ready makes a message wait to be handed out: a new one at the end, one that
 // comes back where it was under order=fifo and at the end otherwise.
 func (m *machine) ready(queue string, msg message, fresh bool) {
-	l, at := m.line(queue), 0
-	if fresh || !l.fifo || m.cfg.Bugs[W10] {
-		at = len(l.ready)
-	} else {
+	l := m.line(queue)
+	at := len(l.ready)
+	if !fresh && l.fifo && !m.cfg.Bugs[W10] {
 		at, _ = slices.BinarySearchFunc(l.ready, msg.id, func(x message, id uint64) int { return int(int64(x.id - id)) })
 	}
 	l.ready = slices.Insert(l.ready, at, msg)
