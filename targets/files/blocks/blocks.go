@@ -75,10 +75,11 @@ func (r *Replica) grow(data []byte) {
 	r.marks = append(r.marks, mark{r.Length, crc32.Update(sum, castagnoli, data)})
 }
 
-// Options are the bugs of a store.
+// Options are the bugs of a store, and where it logs what it holds.
 type Options struct {
-	Lazy     bool // data are said to be on the disk although they were never synced
-	Nameless bool // a new file is synced, but not the directory with its name
+	Logf     func(format string, args ...any) // may be nil
+	Lazy     bool                             // data are said to be on the disk although they were never synced
+	Nameless bool                             // a new file is synced, but not the directory with its name
 }
 
 // Store is all replicas of a node.
@@ -91,6 +92,9 @@ type Store struct {
 
 // New returns a store that has not yet looked what is on the disk; see Load.
 func New(disk actor.Disk, opts Options) *Store {
+	if opts.Logf == nil {
+		opts.Logf = func(string, ...any) {}
+	}
 	return &Store{disk: disk, opts: opts, replicas: map[uint64]*Replica{}}
 }
 
@@ -192,7 +196,7 @@ func (s *Store) All() []*Replica {
 func (s *Store) Create(id, stamp uint64) *Replica {
 	s.Remove(id)
 	r := &Replica{ID: id, Stamp: stamp}
-	s.replicas[id] = r
+	s.hold(r)
 	return r
 }
 
@@ -284,8 +288,15 @@ func (s *Store) replaced(r *Replica) bool {
 	if old != nil && old.Stamp < r.Stamp {
 		s.disk.Remove(old.name(), gone)
 	}
-	s.replicas[r.ID] = r
+	s.hold(r)
 	return true
+}
+
+// hold makes a replica the one that there is of its block. Reports draw what is
+// logged of it.
+func (s *Store) hold(r *Replica) {
+	s.replicas[r.ID] = r
+	s.opts.Logf("replica: block %d stamp %d", r.ID, r.Stamp)
 }
 
 // Remove deletes the replica of a block, if there is one.
@@ -293,6 +304,7 @@ func (s *Store) Remove(id uint64) {
 	if r := s.replicas[id]; r != nil {
 		delete(s.replicas, id)
 		s.disk.Remove(r.name(), gone)
+		s.opts.Logf("replica: block %d gone", id)
 	}
 }
 

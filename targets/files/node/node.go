@@ -160,7 +160,7 @@ func New(env actor.Env, cfg Config) actor.Node {
 	n.ids, n.reports = n.rand.Uint64()>>8, n.rand.Uint64()>>8
 	n.space = namespace.New(namespace.Config{Replication: cfg.Replication, Forgetful: cfg.Bugs[FS11]})
 	n.parts()
-	n.store = blocks.New(n.env.Disk(), blocks.Options{Lazy: cfg.Bugs[FS9], Nameless: cfg.Bugs[FS7]})
+	n.store = blocks.New(n.env.Disk(), blocks.Options{Logf: n.env.Logf, Lazy: cfg.Bugs[FS9], Nameless: cfg.Bugs[FS7]})
 	n.peers = peers.New(n.env)
 	n.loading = 2
 	n.loadPromises(func() { n.loaded() })
