@@ -84,7 +84,7 @@ func (d *drawing) chains() (picture, bool) {
 	nodes = nodes[:min(len(nodes), mostStrips)]
 	s := d.newStrips(nodes)
 	for i, node := range nodes {
-		s.top(i, most)
+		s.scale(i, most)
 		drawHeights(s, i, byNode[node], most)
 	}
 	legend := `<span><i class="dot ok"></i>the chain that clients saw through the node</span> <span><i class="dot bad"></i>it had left blocks for another branch</span>`

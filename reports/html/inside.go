@@ -60,7 +60,6 @@ func (d *drawing) newStrips(names []string) *strips {
 		s.Rect(s.x(w.Start), stripsTop, s.x(w.End)-s.x(w.Start), height-axisHigh-stripsTop, "band "+fault(w.Kind), "")
 	}
 	for i, name := range names {
-		s.Text(chartLeft-6, s.base(i), "end", "tick", "0")
 		s.Line(chartLeft, s.base(i), chartWidth-chartRight, s.base(i), "grid")
 		s.Text(chartLeft-6, s.base(i)-stripHigh/2, "end", "tick", words.Fit(name, chartLeft-6, 11))
 	}
@@ -75,8 +74,9 @@ func (s *strips) y(i int, n, most int64) float64 {
 	return s.base(i) - stripHigh*float64(n)/float64(max(most, 1))
 }
 
-// top writes the number at the upper edge of a strip.
-func (s *strips) top(i int, most int64) {
+// scale writes the numbers at the edges of a strip.
+func (s *strips) scale(i int, most int64) {
+	s.Text(chartLeft-6, s.base(i), "end", "tick", "0")
 	s.Text(chartLeft-6, s.base(i)-stripHigh+8, "end", "tick", fmt.Sprint(most))
 }
 
@@ -120,7 +120,7 @@ func (d *drawing) partitions() (picture, bool) {
 // draw draws a partition as one strip, and counts the offsets that were
 // acknowledged and never polled.
 func (p *partition) draw(s *strips, i int) (lost int) {
-	s.top(i, p.most)
+	s.scale(i, p.most)
 	var polled, sent, never [][2]float64
 	for _, m := range p.polls {
 		polled = append(polled, [2]float64{s.x(m.time), s.y(i, m.offset, p.most)})
