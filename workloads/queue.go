@@ -124,7 +124,7 @@ func newWork(p Params) gen.Gen {
 		return g
 	}
 	g.kinds = append(g.kinds, weighted{"receive", 25}, weighted{settle, 50})
-	g.ends = []weighted{{later, 4}}
+	g.ends = []weighted{{later, 8}}
 	for _, k := range []weighted{{"ack", 64}, {"nack", 18}, {"extend", 16}} {
 		if slices.Contains(p.Fs, k.f) {
 			g.ends = append(g.ends, k)
@@ -191,7 +191,11 @@ func (g *work) settle(ctx *gen.Context, draw *choice.Stream, at int) gen.Result 
 	}
 	switch {
 	case f == later:
-		h.after = ctx.Time + draw.Between(h.lease/4, 2*h.lease)
+		// Whoever comes late does anything: a receipt that is over must be refused for all.
+		h.after = ctx.Time + draw.Between(h.lease/4, 3*h.lease)
+		if len(g.ends) > 1 {
+			h.next = g.ends[1+draw.IntN(len(g.ends)-1)].f
+		}
 		return gen.Result{}
 	case f == "extend" && !planned && draw.IntN(2) == 0:
 		h.after, h.next = ctx.Time+draw.Between(h.lease/4, h.lease*9/10), f
