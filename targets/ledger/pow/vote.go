@@ -75,10 +75,11 @@ func (n *node) castEarly() {
 func (n *node) takeVotes(votes []coin.Vote) {
 	for _, v := range votes {
 		name := v.Name()
-		if n.heard[name] && !n.cfg.has(AnyVote) {
+		again := n.heard[name]
+		if again && !n.cfg.has(AnyVote) {
 			continue
 		}
-		if !n.isNode(v.Validator) || !v.Signed(n.signer(v.Validator)) {
+		if !again && (!n.isNode(v.Validator) || !v.Signed(n.signer(v.Validator))) {
 			continue
 		}
 		n.heard[name] = true
