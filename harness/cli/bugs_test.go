@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
@@ -75,11 +76,24 @@ func huntFor(t *testing.T, b targets.Bug) uint64 {
 	if seed != b.Seed && !*update {
 		t.Errorf("the first seed that shows %s is %d, and not %d", b.Anomaly, seed, b.Seed)
 	}
-	healthy := strings.Fields(strings.Replace(b.Command, "--bug "+b.ID, "", 1))[1:]
-	if r := runJSON(t, healthy, seed); r.Verdict == checkers.Invalid {
+	if healthy(t, b, seed) == checkers.Invalid {
 		t.Errorf("without the bug, seed %d is invalid as well", seed)
 	}
 	return seed
+}
+
+// healthyRuns are the verdicts of commands without their bugs, by command and
+// seed: many bugs share one.
+var healthyRuns sync.Map
+
+// healthy is the verdict of a bug's command without the bug.
+func healthy(t *testing.T, b targets.Bug, seed uint64) checkers.Verdict {
+	t.Helper()
+	command := strings.Replace(b.Command, " --bug "+b.ID, "", 1)
+	verdict, _ := healthyRuns.LoadOrStore(fmt.Sprint(command, seed), sync.OnceValue(func() checkers.Verdict {
+		return runJSON(t, strings.Fields(command)[1:], seed).Verdict
+	}))
+	return verdict.(func() checkers.Verdict)()
 }
 
 // long reports whether hunts are to begin with the first seed: ORDEAL_LONG=1.

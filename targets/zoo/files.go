@@ -29,7 +29,7 @@ var files = []targets.Bug{
 		ID: "FS4", Target: "files",
 		Summary: "a rename is two entries of the journal, a delete and a create",
 		Mirrors: "ALICE (Pillai et al., OSDI 2014): renames that are not atomic; object stores used as filesystems",
-		Fault:   "kill", Checker: "files", Anomaly: "rename-neither",
+		Fault:   "none", Checker: "files", Anomaly: "lost-file",
 		Command: command("files", "read=latest", "files", "kill", "FS4"),
 	},
 	{
