@@ -39,7 +39,7 @@ func TestKinds(t *testing.T) {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			var noted facts
-			sweep(t, 4, 1000, planOf(k), func(r *run.Result) string {
+			sweep(t, 2, 1000, planOf(k), func(r *run.Result) string {
 				noted.met(r.Facts)
 				return broken(r)
 			})
