@@ -261,7 +261,7 @@ func TestSeededBugsAreFound(t *testing.T) {
 	for id, c := range map[string]struct {
 		workload string
 		fault    fault
-	}{"FS4": {"files", nil}, "FS9": {"append", powerCut}, "FS12": {"append", cut}} {
+	}{"FS9": {"append", powerCut}, "FS12": {"append", cut}} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			i := slices.IndexFunc(files.New().Bugs(), func(b targets.Bug) bool { return b.ID == id })
