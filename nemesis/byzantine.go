@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/harness/history"
 	"github.com/ordeal-dev/ordeal/harness/world"
 )
 
 // byzantineDeeds gives the weight of each deed of a Byzantine miner in a mix.
-var byzantineDeeds = []weighted{
-	{"withhold", 25}, {"double-spend", 25}, {"inflate", 15}, {"forge", 15}, {"twice", 10}, {"overdraw", 10},
+var byzantineDeeds = []choice.Weighted{
+	{Name: "withhold", Weight: 25}, {Name: "double-spend", Weight: 25}, {Name: "inflate", Weight: 15},
+	{Name: "forge", Weight: 15}, {Name: "twice", Weight: 10}, {Name: "overdraw", Weight: 10},
 }
 
 // Byzantine makes a miner do on purpose what no honest one does:
@@ -65,7 +67,7 @@ func aimByzantine(s *Scene) (Window, error) {
 	node, _ := nodeNumber(s.Params["node"])
 	w := &byzantine{node: node, deed: s.Params["deed"]}
 	if w.deed == "mix" {
-		w.deed = drawWeighted(s.Draw, byzantineDeeds)
+		w.deed = choice.Weigh(s.Draw, byzantineDeeds)
 	}
 	if s.Record != nil {
 		w.deed = s.Record.Get("deed").Text()

@@ -56,33 +56,20 @@ const (
 
 // packetKinds and packetLinks give the weight of each in a mix.
 var (
-	packetKinds = []weighted{{"delay", 25}, {"loss", 25}, {"dup", 15}, {"reorder", 15}, {"storm", 20}}
-	packetLinks = []weighted{{"node", 30}, {"all", 25}, {"leader", 20}, {"link", 15}, {"clients", 10}}
+	packetKinds = []choice.Weighted{
+		{Name: "delay", Weight: 25}, {Name: "loss", Weight: 25}, {Name: "dup", Weight: 15},
+		{Name: "reorder", Weight: 15}, {Name: "storm", Weight: 20},
+	}
+	packetLinks = []choice.Weighted{
+		{Name: "node", Weight: 30}, {Name: "all", Weight: 25}, {Name: "leader", Weight: 20},
+		{Name: "link", Weight: 15}, {Name: "clients", Weight: 10},
+	}
 )
 
-type weighted struct {
-	name   string
-	weight int
-}
-
-func drawWeighted(draw *choice.Stream, from []weighted) string {
-	total := 0
-	for _, w := range from {
-		total += w.weight
-	}
-	at := draw.IntN(total)
-	for _, w := range from {
-		if at -= w.weight; at < 0 {
-			return w.name
-		}
-	}
-	panic("nemesis: weights do not add up")
-}
-
-func weightedNames(of []weighted) []string {
+func weightedNames(of []choice.Weighted) []string {
 	var names []string
 	for _, w := range of {
-		names = append(names, w.name)
+		names = append(names, w.Name)
 	}
 	return append(names, "mix")
 }
@@ -146,7 +133,7 @@ func aimPacket(s *Scene) (Window, error) {
 	case where == "clients":
 		w.kind = "delay"
 	case w.kind == "mix":
-		w.kind = drawWeighted(s.Draw, packetKinds)
+		w.kind = choice.Weigh(s.Draw, packetKinds)
 	}
 	w.lay(s, where)
 	w.what = drawPackets(s, w.kind)
@@ -163,8 +150,8 @@ func aimPacket(s *Scene) (Window, error) {
 
 // drawLinks chooses among those to which a kind does anything.
 func drawLinks(draw *choice.Stream, kind string) string {
-	return drawWeighted(draw, slices.DeleteFunc(slices.Clone(packetLinks), func(w weighted) bool {
-		return w.name == "clients" && kind != "mix" && kind != "delay"
+	return choice.Weigh(draw, slices.DeleteFunc(slices.Clone(packetLinks), func(w choice.Weighted) bool {
+		return w.Name == "clients" && kind != "mix" && kind != "delay"
 	}))
 }
 

@@ -38,7 +38,7 @@ func Append() Workload {
 	}
 }
 
-var streamKinds = []weighted{{"append", 55}, {"sync", 12}, {"read", 33}}
+var streamKinds = []choice.Weighted{{Name: "append", Weight: 55}, {Name: "sync", Weight: 12}, {Name: "read", Weight: 33}}
 
 // growing generates operations on files that grow, a few at a time. Most of the
 // appends to a file come through one node, as a file has one writer at a time,
@@ -77,7 +77,7 @@ func (g *growing) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		return gen.Wait(gen.Never), g
 	}
 	draw := g.source.Stream("append", g.n)
-	op := history.Op{F: pick(draw, streamKinds)}
+	op := history.Op{F: choice.Weigh(draw, streamKinds)}
 	place := ctx.Node(ctx.Thread(p)) % g.places
 	if op.F != "append" || draw.Chance(1, 8) {
 		place = draw.IntN(g.places)

@@ -38,7 +38,10 @@ func Files() Workload {
 
 // fileKinds are the operations and how often they are done. The others do
 // nothing to the files that are written and read.
-var fileKinds = []weighted{{"read", 32}, {"write", 24}, {"create", 12}, {"rename", 12}, {"delete", 8}, {"list", 12}}
+var fileKinds = []choice.Weighted{
+	{Name: "read", Weight: 32}, {Name: "write", Weight: 24}, {Name: "create", Weight: 12},
+	{Name: "rename", Weight: 12}, {Name: "delete", Weight: 8}, {Name: "list", Weight: 12},
+}
 
 // tree generates operations on files. A name is used for one file only, and each
 // write has a tag of its own. What is renamed or deleted is mostly a name that
@@ -80,7 +83,7 @@ func (g *tree) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	draw := g.source.Stream("files", g.n)
 	next := *g
 	next.n++
-	op := history.Op{F: pick(draw, fileKinds)}
+	op := history.Op{F: choice.Weigh(draw, fileKinds)}
 	switch {
 	case op.F == "create" && len(g.there) >= g.most:
 		op.F = "delete"

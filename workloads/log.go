@@ -90,10 +90,10 @@ type messagePlan struct {
 }
 
 // roles say how often the clients of each role do what.
-var roles = [][]weighted{
-	{{"send", 60}, {"poll", 32}, {"assign", 8}},
-	{{"txn", 60}, {"poll", 23}, {"init", 13}, {"assign", 4}},
-	{{"poll", 56}, {"txn", 20}, {"commit", 16}, {"subscribe", 8}},
+var roles = [][]choice.Weighted{
+	{{Name: "send", Weight: 60}, {Name: "poll", Weight: 32}, {Name: "assign", Weight: 8}},
+	{{Name: "txn", Weight: 60}, {Name: "poll", Weight: 23}, {Name: "init", Weight: 13}, {Name: "assign", Weight: 4}},
+	{{Name: "poll", Weight: 56}, {Name: "txn", Weight: 20}, {Name: "commit", Weight: 16}, {Name: "subscribe", Weight: 8}},
 }
 
 const groupRole = 2
@@ -124,7 +124,7 @@ func (g *messages) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	next.n++
 	draw := g.source.Stream("log", g.n)
 	role := ctx.Thread(p) % len(roles)
-	op := history.Op{Type: history.Invoke, F: pick(draw, roles[role]), Process: p, Time: ctx.Time}
+	op := history.Op{Type: history.Invoke, F: choice.Weigh(draw, roles[role]), Process: p, Time: ctx.Time}
 	if role == groupRole && !slices.Contains(g.members, p) {
 		op.F = "subscribe"
 	}

@@ -35,7 +35,7 @@ func TestLogOperations(t *testing.T) {
 		}
 		kinds[op.F]++
 		role := int(op.Process) % len(roles)
-		if !slices.ContainsFunc(roles[role], func(w weighted) bool { return w.f == op.F }) {
+		if !slices.ContainsFunc(roles[role], func(w choice.Weighted) bool { return w.Name == op.F }) {
 			t.Fatalf("process %v does %s", op.Process, op.F)
 		}
 		if joined[op.Process] = joined[op.Process] || op.F == "subscribe"; role == groupRole && !joined[op.Process] {

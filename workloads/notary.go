@@ -30,7 +30,7 @@ func (g *stamps) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	next := *g
 	next.n++
 	draw := g.source.Stream("notary", g.n)
-	op := history.Op{F: pick(draw, []weighted{{"stamp", 50}, {"proof", 50}})}
+	op := history.Op{F: choice.Weigh(draw, []choice.Weighted{{Name: "stamp", Weight: 50}, {Name: "proof", Weight: 50}})}
 	if op.F == "proof" && g.made <= ripe {
 		op.F = "stamp"
 	}

@@ -92,8 +92,8 @@ type work struct {
 type workPlan struct {
 	source choice.Source
 	keys   []history.Value
-	kinds  []weighted
-	ends   []weighted // of what is held
+	kinds  []choice.Weighted
+	ends   []choice.Weighted // of what is held
 }
 
 // held is a message that a process received and has not settled.
@@ -116,17 +116,17 @@ const (
 
 func newWork(p Params) gen.Gen {
 	g := &work{workPlan: &workPlan{source: p.Choices, keys: queueKeys(p.Options)}}
-	g.kinds = []weighted{{"enqueue", 25}}
+	g.kinds = []choice.Weighted{{Name: "enqueue", Weight: 25}}
 	if slices.Contains(p.Fs, "dequeue") {
-		g.kinds = append(g.kinds, weighted{"dequeue", 30})
+		g.kinds = append(g.kinds, choice.Weighted{Name: "dequeue", Weight: 30})
 	}
 	if !slices.Contains(p.Fs, "receive") {
 		return g
 	}
-	g.kinds = append(g.kinds, weighted{"receive", 25}, weighted{settle, 50})
-	g.ends = []weighted{{later, 8}}
-	for _, k := range []weighted{{"ack", 64}, {"nack", 18}, {"extend", 16}} {
-		if slices.Contains(p.Fs, k.f) {
+	g.kinds = append(g.kinds, choice.Weighted{Name: "receive", Weight: 25}, choice.Weighted{Name: settle, Weight: 50})
+	g.ends = []choice.Weighted{{Name: later, Weight: 8}}
+	for _, k := range []choice.Weighted{{Name: "ack", Weight: 64}, {Name: "nack", Weight: 18}, {Name: "extend", Weight: 16}} {
+		if slices.Contains(p.Fs, k.Name) {
 			g.ends = append(g.ends, k)
 		}
 	}
@@ -146,7 +146,7 @@ func (g *work) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	draw := g.source.Stream("queue", g.n)
 	next := *g
 	next.n++
-	op := history.Op{F: pick(draw, g.kinds), Key: g.keys[draw.IntN(len(g.keys))]}
+	op := history.Op{F: choice.Weigh(draw, g.kinds), Key: g.keys[draw.IntN(len(g.keys))]}
 	if op.F == settle {
 		if at := g.free(ctx, draw); at >= 0 {
 			if result := next.settle(ctx, draw, at); result.Kind == gen.Ready {
@@ -180,21 +180,21 @@ func (g *work) free(ctx *gen.Context, draw *choice.Stream) int {
 	return all[draw.IntN(len(all))]
 }
 
-// settle does something about a message, or notes that nothing is done for now:
-// until the lease is over, or nearly, or long enough for an extend to matter.
+// settle does something about a message, or notes that it is left alone until
+// the lease is over, or nearly, or long enough for an extend to matter.
 func (g *work) settle(ctx *gen.Context, draw *choice.Stream, at int) gen.Result {
 	g.held = slices.Clone(g.held)
 	h := &g.held[at]
 	f, planned := h.next, h.next != ""
 	if !planned {
-		f = pick(draw, g.ends)
+		f = choice.Weigh(draw, g.ends)
 	}
 	switch {
 	case f == later:
 		// Whoever comes late does anything: a receipt that is over must be refused for all.
 		h.after = ctx.Time + draw.Between(h.lease/4, 3*h.lease)
 		if len(g.ends) > 1 {
-			h.next = g.ends[1+draw.IntN(len(g.ends)-1)].f
+			h.next = g.ends[1+draw.IntN(len(g.ends)-1)].Name
 		}
 		return gen.Result{}
 	case f == "extend" && !planned && draw.IntN(2) == 0:

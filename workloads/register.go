@@ -15,7 +15,7 @@ import (
 )
 
 // registerKinds are the operations on a register and how often they are done.
-var registerKinds = []weighted{{"read", 50}, {"write", 35}, {"cas", 15}}
+var registerKinds = []choice.Weighted{{Name: "read", Weight: 50}, {Name: "write", Weight: 35}, {Name: "cas", Weight: 15}}
 
 // registers generates operations on many independent registers. Every value is
 // written once in a run, which makes the history checkable in n log n. A
@@ -36,7 +36,7 @@ type registerPlan struct {
 	source choice.Source
 	keys   []history.Value
 	active int // keys in use at a time
-	kinds  []weighted
+	kinds  []choice.Weighted
 }
 
 // stay is how many operations there are until the window of keys in use moves on
@@ -53,12 +53,12 @@ func newRegisters(p Params) gen.Gen {
 		g.active = len(g.keys)
 	}
 	for _, k := range registerKinds {
-		if slices.Contains(p.Fs, k.f) {
+		if slices.Contains(p.Fs, k.Name) {
 			g.kinds = append(g.kinds, k)
 		}
 	}
 	if deletes := p.Options.Int("deletes"); deletes > 0 {
-		g.kinds = append(g.kinds, weighted{"delete", deletes})
+		g.kinds = append(g.kinds, choice.Weighted{Name: "delete", Weight: deletes})
 	}
 	return g
 }
@@ -71,7 +71,7 @@ func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		key = (key + int(g.n/stay)) % len(g.keys)
 	}
 	fresh := history.Int(int64(g.n) + 1)
-	op := history.Op{F: pick(draw, g.kinds), Key: g.keys[key]}
+	op := history.Op{F: choice.Weigh(draw, g.kinds), Key: g.keys[key]}
 	switch {
 	case op.F == "write":
 		op.Value = fresh

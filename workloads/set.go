@@ -13,21 +13,21 @@ import (
 // now and then a read of the whole set.
 type elements struct {
 	source choice.Source
-	kinds  []weighted
+	kinds  []choice.Weighted
 	n      uint64 // operations so far
 	added  int64  // elements so far
 }
 
 func newElements(p Params) gen.Gen {
 	reads := p.Options.Int("reads")
-	return &elements{source: p.Choices, kinds: []weighted{{"add", 100 - reads}, {"read", reads}}}
+	return &elements{source: p.Choices, kinds: []choice.Weighted{{Name: "add", Weight: 100 - reads}, {Name: "read", Weight: reads}}}
 }
 
 // Next returns the addition of the next element, or a read.
 func (g *elements) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	next := *g
 	next.n++
-	op := history.Op{F: pick(g.source.Stream("set", g.n), g.kinds)}
+	op := history.Op{F: choice.Weigh(g.source.Stream("set", g.n), g.kinds)}
 	if op.F == "add" {
 		next.added++
 		op.Value = history.Int(next.added)

@@ -14,7 +14,7 @@ import (
 )
 
 // transferKinds are the operations on a ledger and how often they are done.
-var transferKinds = []weighted{{"transfer", 20}, {"status", 45}, {"observe", 20}, {"balances", 15}}
+var transferKinds = []choice.Weighted{{Name: "transfer", Weight: 20}, {Name: "status", Weight: 45}, {Name: "observe", Weight: 20}, {Name: "balances", Weight: 15}}
 
 // transfers generates transfers between accounts that have money from the
 // beginning, questions about them, and observations of the chain. Each transfer
@@ -48,7 +48,7 @@ func (g *transfers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	draw := g.source.Stream("transfer", g.n)
 	next := *g
 	next.n++
-	op := history.Op{F: pick(draw, transferKinds)}
+	op := history.Op{F: choice.Weigh(draw, transferKinds)}
 	if op.F == "status" && g.made == 0 {
 		op.F = "transfer" // there is nothing yet to ask for
 	}

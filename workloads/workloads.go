@@ -84,24 +84,3 @@ func (w *Workload) LevelNamed(name string) (string, error) {
 	}
 	return "", suggest.Unknown("level of workload "+w.Name, name, w.Levels)
 }
-
-// draws picks from things with weights, by one number from 0 to 99 each.
-type weighted struct {
-	f      string
-	weight int64
-}
-
-// pick returns the kind of operation that a draw falls on.
-func pick(draw *choice.Stream, kinds []weighted) string {
-	total := int64(0)
-	for _, k := range kinds {
-		total += k.weight
-	}
-	at := draw.Int64N(total)
-	for _, k := range kinds {
-		if at -= k.weight; at < 0 {
-			return k.f
-		}
-	}
-	panic("workloads: weights do not add up")
-}

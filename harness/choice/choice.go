@@ -106,5 +106,27 @@ func (s *Stream) Shuffle(n int, swap func(i, j int)) {
 	}
 }
 
+// Weighted is a name, and how often it is drawn beside others.
+type Weighted struct {
+	Name   string
+	Weight int64
+}
+
+// Weigh returns one of the given names, each as often as its weight says. It
+// panics if the weights do not add up to more than 0.
+func Weigh(s *Stream, from []Weighted) string {
+	total := int64(0)
+	for _, w := range from {
+		total += w.Weight
+	}
+	at := s.Int64N(total)
+	for _, w := range from {
+		if at -= w.Weight; at < 0 {
+			return w.Name
+		}
+	}
+	panic("choice: a weight is below 0")
+}
+
 // Pick returns one of the given things. It panics if there are none.
 func Pick[T any](s *Stream, from []T) T { return from[s.IntN(len(from))] }

@@ -210,3 +210,16 @@ func BenchmarkStream(b *testing.B) {
 		src.Stream("latency", 3, 4).Uint64()
 	}
 }
+
+// Every name is drawn as often as its weight says, and one of weight 0 never.
+func TestWeigh(t *testing.T) {
+	t.Parallel()
+	from := []choice.Weighted{{Name: "read", Weight: 70}, {Name: "never"}, {Name: "write", Weight: 30}}
+	drawn, s := map[string]int{}, choice.New(1).Stream("weigh")
+	for range 10_000 {
+		drawn[choice.Weigh(s, from)]++
+	}
+	if n := drawn["read"]; n < 6_800 || n > 7_200 || n+drawn["write"] != 10_000 {
+		t.Errorf("drawn: %v", drawn)
+	}
+}

@@ -10,32 +10,28 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/run"
 	"github.com/ordeal-dev/ordeal/harness/sim"
 	"github.com/ordeal-dev/ordeal/harness/world"
+	"github.com/ordeal-dev/ordeal/internal/kinds"
 )
 
-// The same plan gives the same bytes, while other runs go on beside it; another
-// seed gives others.
+// The same plan gives the same bytes for every kind of target, while other runs
+// go on beside it; another seed gives others.
 func TestSamePlanSameBytes(t *testing.T) {
 	t.Parallel()
-	for name, settings := range map[string]map[string]string{"cp": cp, "ap": ap, "weak": weak} {
-		for _, workload := range []string{"register", "set"} {
-			if testing.Short() && (name == "ap") == (workload == "set") {
-				continue
+	for _, k := range append(kinds.All(), kinds.Kind{Name: "store set", Target: "store", Settings: weak, Workload: "set"}) {
+		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
+			reg := registry.Builtin()
+			short := func(seed uint64) *plan.Plan {
+				p := planOf(k)(seed)
+				p.Time = plan.Duration(15 * time.Second)
+				return p
 			}
-			t.Run(name+" "+workload, func(t *testing.T) {
-				t.Parallel()
-				reg := registry.Builtin()
-				planOf := func(seed uint64) *plan.Plan {
-					p := planFor(seed, 15*time.Second, settings, six...)
-					p.Workload = workload
-					return p
-				}
-				first, again, other := execute(t, reg, planOf(1)), execute(t, reg, planOf(1)), execute(t, reg, planOf(2))
-				mustEqual(t, first.Run, again.Run, exactly...)
-				if first.Result.Digest != again.Result.Digest || first.Result.Digest == other.Result.Digest {
-					t.Errorf("digests %s, %s and %s", first.Result.Digest, again.Result.Digest, other.Result.Digest)
-				}
-			})
-		}
+			first, again, other := execute(t, reg, short(1)), execute(t, reg, short(1)), execute(t, reg, short(2))
+			mustEqual(t, first.Run, again.Run, exactly...)
+			if first.Result.Digest != again.Result.Digest || first.Result.Digest == other.Result.Digest {
+				t.Errorf("digests %s, %s and %s", first.Result.Digest, again.Result.Digest, other.Result.Digest)
+			}
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/client"
@@ -21,22 +20,6 @@ const (
 	names    = "names/"
 	streams  = "streams/"
 )
-
-// text is how a key, a name or a value is written.
-func text(v history.Value) string {
-	if n, ok := v.Int(); ok {
-		return strconv.FormatInt(n, 10)
-	}
-	return v.Text()
-}
-
-// value is the inverse of text.
-func value(s string) history.Value {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return history.Int(n)
-	}
-	return history.String(s)
-}
 
 // content returns what is written for a tag: a text of one to three blocks that
 // says the tag over and over, and how long it is to be.
@@ -58,7 +41,7 @@ func tagOf(b []byte) history.Value {
 	if !bytes.Equal(b, content(tag)) {
 		return history.String(fmt.Sprintf("not a whole content: %d bytes that begin with %.30q", len(b), b))
 	}
-	return value(tag)
+	return request.Value(tag)
 }
 
 // filesClient does the operations of the workload files.
@@ -72,7 +55,7 @@ func (c *filesClient) Invoke(env client.Env, op history.Op) history.Op {
 	case "list":
 		return c.list(env, op)
 	}
-	cmd := namespace.Command{Name: names + text(op.Value)}
+	cmd := namespace.Command{Name: names + request.Text(op.Value)}
 	switch op.F {
 	case "create":
 		cmd.Kind = namespace.Create
@@ -83,7 +66,7 @@ func (c *filesClient) Invoke(env client.Env, op history.Op) history.Op {
 		if len(pair) != 2 {
 			return client.Fail(op, "bad-request: rename wants [from to]")
 		}
-		cmd.Kind, cmd.Name, cmd.To = namespace.Rename, names+text(pair[0]), names+text(pair[1])
+		cmd.Kind, cmd.Name, cmd.To = namespace.Rename, names+request.Text(pair[0]), names+request.Text(pair[1])
 	default:
 		return client.Fail(op, "bad-request: no operation "+op.F)
 	}
@@ -122,15 +105,15 @@ func (c *filesClient) list(env client.Env, op history.Op) history.Op {
 	}
 	var all []history.Value
 	for _, e := range a.Entries {
-		all = append(all, value(strings.TrimPrefix(e.Name, names)), history.Int(int64(e.Inode)))
+		all = append(all, request.Value(strings.TrimPrefix(e.Name, names)), history.Int(int64(e.Inode)))
 	}
 	return client.OK(op, history.Map(all...))
 }
 
 func (c *filesClient) content(env client.Env, op history.Op) history.Op {
-	q := ask.Request{Op: ask.Read, Name: contents + text(op.Key)}
+	q := ask.Request{Op: ask.Read, Name: contents + request.Text(op.Key)}
 	if op.F == "write" {
-		q.Op, q.Data = ask.Write, content(text(op.Value))
+		q.Op, q.Data = ask.Write, content(request.Text(op.Value))
 	}
 	code, body, err := c.caller.Call(env, op, q.ReadOnly(), q.AppendTo(nil))
 	switch {
@@ -151,7 +134,7 @@ func (c *filesClient) content(env client.Env, op history.Op) history.Op {
 const recordSize = 48
 
 // record returns what is appended for a record.
-func record(v history.Value) []byte { return fmt.Appendf(nil, "%-*s\n", recordSize-1, text(v)) }
+func record(v history.Value) []byte { return fmt.Appendf(nil, "%-*s\n", recordSize-1, request.Text(v)) }
 
 // records takes a stream apart. What is left over, and what does not look like a
 // record, is one that nobody appended.
@@ -160,7 +143,7 @@ func records(b []byte) history.Value {
 	for len(b) > 0 {
 		part := b[:min(recordSize, len(b))]
 		b = b[len(part):]
-		v := value(strings.TrimRight(string(part), " \n"))
+		v := request.Value(strings.TrimRight(string(part), " \n"))
 		if !bytes.Equal(part, record(v)) {
 			v = history.String(fmt.Sprintf("not a record: %.60q", part))
 		}
@@ -174,7 +157,7 @@ type appendClient struct{ caller request.Caller }
 
 // Invoke does one operation.
 func (c *appendClient) Invoke(env client.Env, op history.Op) history.Op {
-	q := ask.Request{Name: streams + text(op.Key)}
+	q := ask.Request{Name: streams + request.Text(op.Key)}
 	switch op.F {
 	case "append":
 		q.Op, q.Data = ask.Append, record(op.Value)

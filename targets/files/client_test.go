@@ -30,12 +30,12 @@ func TestContent(t *testing.T) {
 	longest := 0
 	for n := range int64(500) {
 		tag := history.Int(n)
-		b := content(text(tag))
+		b := content(request.Text(tag))
 		longest = max(longest, len(b))
 		if got := tagOf(b); !got.Equal(tag) {
 			t.Fatalf("the content of %v is read as %v", tag, got)
 		}
-		other := content(text(history.Int(n + 1)))
+		other := content(request.Text(history.Int(n + 1)))
 		for _, bad := range [][]byte{b[:len(b)-1], b[:len(b)/2], append(slices.Clone(b[:60]), other[60:]...), nil, append(slices.Clone(b), 'x')} {
 			if got := tagOf(bad); got.Kind() != history.KindString {
 				t.Fatalf("%.50q is read as %v", bad, got)

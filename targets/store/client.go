@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/client"
@@ -48,12 +47,12 @@ type registerClient struct{ caller }
 
 // Invoke does one operation.
 func (c *registerClient) Invoke(env client.Env, op history.Op) history.Op {
-	req := kv.Request{Key: text(op.Key)}
+	req := kv.Request{Key: request.Text(op.Key)}
 	switch op.F {
 	case "read":
 		req.Op = kv.Get
 	case "write":
-		req.Op, req.Value = kv.Put, text(op.Value)
+		req.Op, req.Value = kv.Put, request.Text(op.Value)
 	case "delete":
 		req.Op = kv.Delete
 	case "cas":
@@ -61,7 +60,7 @@ func (c *registerClient) Invoke(env client.Env, op history.Op) history.Op {
 		if len(pair) != 2 {
 			return client.Fail(op, "bad-request: cas wants [old new]")
 		}
-		req.Op, req.Old, req.Value = kv.CAS, text(pair[0]), text(pair[1])
+		req.Op, req.Old, req.Value = kv.CAS, request.Text(pair[0]), request.Text(pair[1])
 	default:
 		return client.Fail(op, "bad-request: no operation "+op.F)
 	}
@@ -70,7 +69,7 @@ func (c *registerClient) Invoke(env client.Env, op history.Op) history.Op {
 	case err != nil:
 		return client.Broken(op, err, op.F == "read")
 	case resp.Code == kv.OK && op.F == "read":
-		return client.OK(op, value(resp.Value))
+		return client.OK(op, request.Value(resp.Value))
 	case resp.Code == kv.OK:
 		return client.OK(op, op.Value)
 	case resp.Code == kv.NotFound && op.F == "read":
@@ -80,31 +79,15 @@ func (c *registerClient) Invoke(env client.Env, op history.Op) history.Op {
 	}
 }
 
-// text is how a key or a value is written in the store; nil is "", which stands for none.
-func text(v history.Value) string {
-	if n, ok := v.Int(); ok {
-		return strconv.FormatInt(n, 10)
-	}
-	return v.Text()
-}
-
-// value is the inverse of text for values.
-func value(s string) history.Value {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return history.Int(n)
-	}
-	return history.String(s)
-}
-
 // setClient does add and read on one set: each element is a key of the store.
 type setClient struct{ caller }
 
 // Invoke does one operation.
 func (c *setClient) Invoke(env client.Env, op history.Op) history.Op {
-	prefix := "set/" + text(op.Key) + "/"
+	prefix := "set/" + request.Text(op.Key) + "/"
 	switch op.F {
 	case "add":
-		resp, err := c.call(env, op, kv.Request{Op: kv.Put, Key: prefix + text(op.Value), Value: "1"})
+		resp, err := c.call(env, op, kv.Request{Op: kv.Put, Key: prefix + request.Text(op.Value), Value: "1"})
 		switch {
 		case err != nil:
 			return client.Broken(op, err, false)
@@ -132,7 +115,7 @@ func (c *setClient) Invoke(env client.Env, op history.Op) history.Op {
 func elements(keys []string, prefix string) history.Value {
 	vs := make([]history.Value, len(keys))
 	for i, k := range keys {
-		vs[i] = value(strings.TrimPrefix(k, prefix))
+		vs[i] = request.Value(strings.TrimPrefix(k, prefix))
 	}
 	slices.SortFunc(vs, history.Value.Compare)
 	return history.List(vs...)

@@ -25,6 +25,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/ordeal-dev/ordeal/harness/client"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -139,4 +140,21 @@ func Ended(op history.Op, code Code, readOnly bool) history.Op {
 		return client.Fail(op, code.String())
 	}
 	return client.Info(op, code.String())
+}
+
+// Text is how a key or a value of an operation is written in a request; nil is
+// "", which stands for none.
+func Text(v history.Value) string {
+	if n, ok := v.Int(); ok {
+		return strconv.FormatInt(n, 10)
+	}
+	return v.Text()
+}
+
+// Value is the inverse of [Text] for values that are numbers or other texts.
+func Value(s string) history.Value {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return history.Int(n)
+	}
+	return history.String(s)
 }

@@ -110,6 +110,18 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
+func TestTextOfValues(t *testing.T) {
+	t.Parallel()
+	for _, v := range []history.Value{history.Int(0), history.Int(-7), history.String("a b"), history.String("")} {
+		if got := request.Value(request.Text(v)); !got.Equal(v) {
+			t.Errorf("%v became %v", v, got)
+		}
+	}
+	if got := request.Text(history.Nil); got != "" {
+		t.Errorf("nil is written %q", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(request.Request{Client: 1, Seq: 300, ReadOnly: true, Body: []byte("body")}.AppendTo(nil))
 	f.Add([]byte{2, 1, 1})

@@ -281,14 +281,7 @@ func number(s string) history.Value {
 // recordOf is the inverse of valueOf.
 func recordOf(v history.Value) record {
 	if v.Kind() == history.KindMap {
-		return record{key: v.Get("key").Text(), value: text(v.Get("value"))}
+		return record{key: v.Get("key").Text(), value: request.Text(v.Get("value"))}
 	}
-	return record{value: text(v)}
-}
-
-func text(v history.Value) string {
-	if n, ok := v.Int(); ok {
-		return strconv.FormatInt(n, 10)
-	}
-	return v.Text()
+	return record{value: request.Text(v)}
 }

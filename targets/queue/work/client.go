@@ -37,12 +37,12 @@ func (c *queueClient) Invoke(env client.Env, op history.Op) history.Op {
 
 // command returns what an operation asks for.
 func command(op history.Op) (Command, bool) {
-	c := Command{Queue: text(op.Key), Message: text(op.Value.Get("message"))}
+	c := Command{Queue: request.Text(op.Key), Message: request.Text(op.Value.Get("message"))}
 	token, _ := op.Value.Get("token").Int()
 	c.Token = uint64(token)
 	switch op.F {
 	case "enqueue":
-		c.Op, c.Message = Enqueue, text(op.Value)
+		c.Op, c.Message = Enqueue, request.Text(op.Value)
 	case "receive", "dequeue":
 		c.Op = Receive
 		if dead, _ := op.Value.Get("dead").Bool(); dead {
@@ -69,9 +69,9 @@ func completed(op history.Op, a Answer) history.Op {
 	case a.Result == Empty:
 		return client.OK(op, history.Nil)
 	case a.Result == Delivered && op.F == "dequeue":
-		return client.OK(op, value(a.Message))
+		return client.OK(op, request.Value(a.Message))
 	case a.Result == Delivered && op.F == "receive":
-		return client.OK(op, history.Map(history.String("message"), value(a.Message),
+		return client.OK(op, history.Map(history.String("message"), request.Value(a.Message),
 			history.String("token"), history.Int(int64(a.Token)), history.String("visibility"), visibility))
 	case a.Result == Delivered:
 		return client.OK(op, history.Map(history.String("visibility"), visibility))
@@ -80,20 +80,4 @@ func completed(op history.Op, a Answer) history.Op {
 	default:
 		return client.Info(op, "bad-answer: "+strconv.Itoa(int(a.Result)))
 	}
-}
-
-// text is how a key or a value is written in a queue.
-func text(v history.Value) string {
-	if n, ok := v.Int(); ok {
-		return strconv.FormatInt(n, 10)
-	}
-	return v.Text()
-}
-
-// value is the inverse of text for values.
-func value(s string) history.Value {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return history.Int(n)
-	}
-	return history.String(s)
 }
