@@ -122,10 +122,19 @@ func (f *fake) Shaped() (map[world.Link]uint64, error) { return maps.Clone(f.met
 
 func (f *fake) state(node int, s string) func() { return func() { f.procs[node].State = s } }
 
-func (f *fake) Kill(n int) error     { return f.order(f.state(n, "dead"), "Kill %d", n) }
-func (f *fake) PowerOff(n int) error { return f.order(f.state(n, "dead"), "PowerOff %d", n) }
-func (f *fake) Pause(n int) error    { return f.order(f.state(n, "stopped"), "Pause %d", n) }
-func (f *fake) Resume(n int) error   { return f.order(f.state(n, "running"), "Resume %d", n) }
+func (f *fake) Kill(n int) error { return f.order(f.state(n, "dead"), "Kill %d", n) }
+
+func (f *fake) PowerOff(nodes []int, sag time.Duration) error {
+	f.now += sag
+	return f.order(func() {
+		for _, n := range nodes {
+			f.procs[n].State = "dead"
+		}
+	}, "PowerOff %s", strings.Trim(fmt.Sprint(nodes), "[]"))
+}
+
+func (f *fake) Pause(n int) error  { return f.order(f.state(n, "stopped"), "Pause %d", n) }
+func (f *fake) Resume(n int) error { return f.order(f.state(n, "running"), "Resume %d", n) }
 
 func (f *fake) Start(n int) error {
 	return f.order(func() {

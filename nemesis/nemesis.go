@@ -60,6 +60,7 @@ var Timing = []Param{
 	{"every", "", "from the start of one window to the start of the next (10s, less in short runs)"},
 	{"for", "", "the length of a window (half of every)"},
 	{"after", "", "the start of the first window (staggered over the faults of a run)"},
+	{"vary", "", "how much later windows begin and end, at most: a seeded choice (a tenth of for; 0 if one of the others is given)"},
 }
 
 // Params holds the values of a fault's parameters.

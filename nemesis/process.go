@@ -38,27 +38,11 @@ func Pause() Fault {
 	}
 }
 
-// Power cuts the power of nodes: what was not synced is lost, but for a seeded
-// part of it that is kept or torn. Healing starts the nodes again.
-func Power() Fault {
-	return Fault{
-		Kind:   "power",
-		Doc:    "cuts the power of nodes: what was not synced is lost or torn; then starts them again",
-		Needs:  world.Power,
-		Params: []Param{targetParam()},
-		Check:  checkTargets,
-		Aim: aimProcess(process{
-			down: world.Control.PowerOff, up: world.Control.Start, want: "dead", canaries: true,
-		}, "one", "leader", "minority", "majority", "all"),
-	}
-}
-
 // process is one window of a fault that acts on processes.
 type process struct {
 	nodes    []int
 	down, up func(world.Control, int) error
 	want     string // the state of the processes while the fault is in force
-	canaries bool   // what was not synced must be gone
 	before   []world.Process
 }
 
@@ -66,19 +50,27 @@ type process struct {
 func aimProcess(kind process, mix ...string) func(*Scene) (Window, error) {
 	return func(s *Scene) (Window, error) {
 		w := kind
-		w.nodes = pickTargets(s, mix)
-		if len(w.nodes) == 0 {
-			return nil, errors.New("no node is left to aim at, others being dead or stopped already; let the faults that act on processes overlap less (--fault KIND.every=…)")
-		}
-		for _, n := range w.nodes {
-			p, err := s.Process(n)
-			if err != nil {
-				return nil, err
-			}
-			w.before = append(w.before, p)
+		if err := w.aim(s, mix); err != nil {
+			return nil, err
 		}
 		return &w, nil
 	}
+}
+
+// aim chooses the nodes.
+func (w *process) aim(s *Scene, mix []string) error {
+	w.nodes = pickTargets(s, mix)
+	if len(w.nodes) == 0 {
+		return errors.New("no node is left to aim at, others being dead or stopped already; let the faults that act on processes overlap less (--fault KIND.every=…)")
+	}
+	for _, n := range w.nodes {
+		p, err := s.Process(n)
+		if err != nil {
+			return err
+		}
+		w.before = append(w.before, p)
+	}
+	return nil
 }
 
 func (w *process) Nodes() []int          { return w.nodes }
@@ -100,13 +92,7 @@ func (w *process) each(ctl world.Control, do func(world.Control, int) error) err
 }
 
 // Witness looks at the processes from outside.
-func (w *process) Witness(ctl world.Control) (Finding, error) {
-	f, err := w.states(ctl, w.want)
-	if err != nil || !w.canaries || f.Witness != history.Confirmed {
-		return f, err
-	}
-	return w.askCanaries(ctl, f)
-}
+func (w *process) Witness(ctl world.Control) (Finding, error) { return w.states(ctl, w.want) }
 
 // Recheck looks whether the processes run, and none that should not was restarted.
 func (w *process) Recheck(ctl world.Control) (Finding, error) { return w.states(ctl, "running") }
@@ -124,31 +110,6 @@ func (w *process) states(ctl world.Control, want string) (Finding, error) {
 			str("state"), str(p.State), str("pid"), history.Int(int64(p.PID)), str("starts"), history.Int(int64(p.Starts))))
 	}
 	return found(ok, str("processes"), history.Map(seen...)), nil
-}
-
-// askCanaries looks at what survived on the disks: the power was really cut if
-// something that was not synced is gone, and the disk is to be trusted only if
-// everything that was synced is there.
-func (w *process) askCanaries(ctl world.Control, f Finding) (Finding, error) {
-	gone := false
-	var seen []history.Value
-	for _, n := range w.nodes {
-		c, err := ctl.Disk(n)
-		if err != nil {
-			return Finding{Witness: history.Inconclusive}, err
-		}
-		if !c.Synced {
-			return f, fmt.Errorf("%s: a file of the harness that was synced is gone: this disk does not keep what it must", nodeName(n))
-		}
-		gone = gone || !c.Unsynced || c.Lost > 0
-		seen = append(seen, str(nodeName(n)), history.Map(
-			str("synced-canary"), history.Bool(c.Synced), str("unsynced-canary"), history.Bool(c.Unsynced), str("lost-bytes"), history.Int(int64(c.Lost))))
-	}
-	f.Evidence = append(f.Evidence, str("disks"), history.Map(seen...))
-	if !gone {
-		f.Witness = history.Inconclusive
-	}
-	return f, nil
 }
 
 // LookBack counts what the target sent to the processes while they could not answer.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/harness/history"
 )
 
@@ -87,20 +88,22 @@ func (s Step) Op() history.Op {
 // Schedule lays out the windows of the faults over the given time. Each fault
 // has its own rhythm; the first windows are staggered, so that every fault is
 // seen alone for a while and together with the others later. The last window
-// of a fault that would be cut off before half of its length is left out.
-func Schedule(uses []Use, total time.Duration) ([]Step, error) {
+// of a fault that would be cut off before half of its length is left out. What
+// is drawn for each window is how much later it begins and ends.
+func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, error) {
 	var steps []Step
 	var id int64
 	for i, u := range uses {
-		every, length, after, err := u.timing(i, len(uses), total)
+		r, err := u.timing(i, len(uses), total)
 		if err != nil {
 			return nil, err
 		}
-		for at := after; at+length/2 <= total; at += every {
+		for at := r.after; at+r.length/2 <= total; at += r.every {
 			id++
+			draw := choices.Stream("vary", uint64(id))
 			steps = append(steps,
-				Step{At: at, ID: id, Kind: u.Kind},
-				Step{At: min(at+length, total), ID: id, Kind: u.Kind, Heal: true})
+				Step{At: min(at+r.late(draw), total), ID: id, Kind: u.Kind},
+				Step{At: min(at+r.length+r.late(draw), total), ID: id, Kind: u.Kind, Heal: true})
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
@@ -111,25 +114,52 @@ func Schedule(uses []Use, total time.Duration) ([]Step, error) {
 // milliseconds, and nobody wants a schedule of millions of them.
 const shortest = 10 * time.Millisecond
 
+// rhythm says when the windows of a fault are.
+type rhythm struct{ every, length, after, vary time.Duration }
+
+// late draws how much later than its time a step is taken. Faults of several
+// kinds meet each other at fixed distances otherwise, as a leader that dies in
+// the instant in which a partition heals; and what a system does wrong after
+// two milliseconds it may do right after two hundred, so that short distances
+// are as likely as long ones.
+func (r rhythm) late(draw *choice.Stream) time.Duration {
+	most := int64(r.vary) >> draw.IntN(8)
+	return time.Duration(draw.Int64N(most + 1))
+}
+
 // timing returns the rhythm of the i-th of n faults in a run of the given
 // length. NewUse has seen to it that what is given are durations.
-func (u Use) timing(i, n int, total time.Duration) (every, length, after time.Duration, err error) {
+func (u Use) timing(i, n int, total time.Duration) (r rhythm, err error) {
 	or := func(name string, otherwise time.Duration) time.Duration {
 		if d, err := u.Params.Duration(name); err == nil {
 			return d
 		}
 		return otherwise
 	}
-	every = or("every", min(10*time.Second, max(total/2, time.Second)))
-	length = or("for", every/2)
-	after = or("after", every/5+time.Duration(i)*every/time.Duration(n))
+	r.every = or("every", min(10*time.Second, max(total/2, time.Second)))
+	r.length = or("for", r.every/2)
+	r.after = or("after", r.every/5+time.Duration(i)*r.every/time.Duration(n))
+	r.vary = or("vary", u.vary(r.length))
 	switch {
-	case every < shortest:
-		err = fmt.Errorf("fault %s: every=%v is too often; take at least %v", u.Kind, every, shortest)
-	case length <= 0 || length >= every:
-		err = fmt.Errorf("fault %s: for=%v must be more than 0 and less than every=%v: a window has to end before the next begins", u.Kind, length, every)
-	case after+length/2 > total:
-		err = fmt.Errorf("fault %s: half of the first window, from %v on for %v, does not fit into a run of %v; lengthen --time, or shorten --fault %s.after or %s.for", u.Kind, after, length, total, u.Kind, u.Kind)
+	case r.every < shortest:
+		err = fmt.Errorf("fault %s: every=%v is too often; take at least %v", u.Kind, r.every, shortest)
+	case r.length <= 0 || r.length >= r.every:
+		err = fmt.Errorf("fault %s: for=%v must be more than 0 and less than every=%v: a window has to end before the next begins", u.Kind, r.length, r.every)
+	case r.vary > 0 && (r.vary > r.length/4 || r.length+r.vary >= r.every):
+		err = fmt.Errorf("fault %s: vary=%v is too much: a quarter of for=%v at most, and both together less than every=%v", u.Kind, r.vary, r.length, r.every)
+	case r.after+r.length/2 > total:
+		err = fmt.Errorf("fault %s: half of the first window, from %v on for %v, does not fit into a run of %v; lengthen --time, or shorten --fault %s.after or %s.for", u.Kind, r.after, r.length, total, u.Kind, u.Kind)
 	}
-	return every, length, after, err
+	return r, err
+}
+
+// vary is how much is taken for granted: nothing for those who have said when
+// they want their windows.
+func (u Use) vary(length time.Duration) time.Duration {
+	for _, name := range []string{"every", "for", "after"} {
+		if u.Params[name] != "" {
+			return 0
+		}
+	}
+	return length / 10
 }

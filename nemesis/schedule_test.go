@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/ordeal-dev/ordeal/harness/choice"
 	"pgregory.net/rapid"
 )
 
@@ -38,7 +39,7 @@ func planned(input string, nodes int, total time.Duration) string {
 		}
 		uses = append(uses, use)
 	}
-	steps, err := Schedule(uses, total)
+	steps, err := Schedule(uses, total, choice.New(1))
 	if err != nil {
 		return err.Error() + "\n"
 	}
@@ -57,7 +58,7 @@ func planned(input string, nodes int, total time.Duration) string {
 }
 
 func parseUse(words []string, nodes int) (Use, error) {
-	params := map[string]string{}
+	params := map[string]string{"vary": "0s"}
 	for _, w := range words[1:] {
 		name, value, _ := strings.Cut(w, "=")
 		params[name] = value
@@ -81,7 +82,7 @@ func TestScheduleProperties(t *testing.T) {
 		var uses []Use
 		for _, f := range builtin[:rapid.IntRange(1, 5).Draw(rt, "faults")] {
 			params := map[string]string{}
-			for _, name := range []string{"every", "for", "after"} {
+			for _, name := range []string{"every", "for", "after", "vary"} {
 				if rapid.Bool().Draw(rt, "given") {
 					params[name] = timing.Draw(rt, name)
 				}
@@ -92,7 +93,7 @@ func TestScheduleProperties(t *testing.T) {
 			}
 			uses = append(uses, use)
 		}
-		steps, err := Schedule(uses, total)
+		steps, err := Schedule(uses, total, choice.New(1))
 		if err != nil {
 			return
 		}
@@ -137,7 +138,7 @@ func TestParams(t *testing.T) {
 		params map[string]string
 		want   string
 	}{
-		{Kill(), 5, map[string]string{"often": "5s"}, `fault kill has no parameter "often": it has every, for, after, targets`},
+		{Kill(), 5, map[string]string{"often": "5s"}, `fault kill has no parameter "often": it has every, for, after, vary, targets`},
 		{Kill(), 5, map[string]string{"every": "5"}, `fault kill: every="5" is not a duration: write it like 500ms, 10s or 1m`},
 		{Kill(), 5, map[string]string{"for": "-5s"}, `for="-5s" is not a duration`},
 		{Kill(), 5, map[string]string{"after": "2562000h"}, "after=2562000h is too long: at most 10000h"},

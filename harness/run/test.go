@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/harness/client"
 	"github.com/ordeal-dev/ordeal/harness/plan"
 	"github.com/ordeal-dev/ordeal/harness/world"
@@ -152,7 +153,7 @@ func (t *Test) planFaults(faults []nemesis.Fault) error {
 }
 
 func (t *Test) schedule() ([]nemesis.Step, error) {
-	return nemesis.Schedule(t.Faults, time.Duration(t.Plan.Time))
+	return nemesis.Schedule(t.Faults, time.Duration(t.Plan.Time), choice.New(t.Plan.Seed))
 }
 
 // Supported asks the world, before anything is started, whether it can do all

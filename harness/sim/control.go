@@ -25,13 +25,21 @@ func (k control) hop() { k.w.sleep(time.Duration(orders.draw(&k.w.latency))) }
 
 // at carries out f on the machine of a node.
 func (k control) at(node int, f func(n *machine) error) error {
-	if node < 0 || node >= k.Nodes() {
-		return fmt.Errorf("sim: there is no node %d: the nodes of this cluster are 0 to %d", node, k.Nodes()-1)
+	if err := k.known(node); err != nil {
+		return err
 	}
 	k.hop()
 	err := f(k.w.c.nodes[node])
 	k.hop()
 	return err
+}
+
+// known returns an error if there is no such node.
+func (k control) known(node int) error {
+	if node < 0 || node >= k.Nodes() {
+		return fmt.Errorf("sim: there is no node %d: the nodes of this cluster are 0 to %d", node, k.Nodes()-1)
+	}
+	return nil
 }
 
 // Nodes implements world.Control.
@@ -113,13 +121,32 @@ func (k control) Kill(node int) error {
 
 // PowerOff implements world.Control. Before the power goes, the harness writes
 // its canaries; a node that was dead already loses its page cache as well.
-func (k control) PowerOff(node int) error {
-	return k.at(node, func(n *machine) error {
-		err := n.disk.writeCanaries()
-		k.Sleep(canaryTime)
-		n.powerOff()
-		return err
-	})
+// Where one node loses most, the others lose as much: what befalls them has the
+// same cause, and who relies on the disks of others has to survive just that.
+func (k control) PowerOff(nodes []int, sag time.Duration) error {
+	var hit []*machine
+	for _, node := range nodes {
+		if err := k.known(node); err != nil {
+			return err
+		}
+		hit = append(hit, k.w.c.nodes[node])
+	}
+	k.hop()
+	var errs []error
+	for _, n := range hit {
+		errs = append(errs, n.disk.writeCanaries())
+	}
+	k.Sleep(canaryTime)
+	for _, n := range hit {
+		n.disk.stall = k.w.c.now + int64(sag) + 1
+	}
+	k.Sleep(sag)
+	harsh := len(hit) > 1 && hit[0].crash.Chance(1, 2)
+	for _, n := range hit {
+		n.powerOff(harsh)
+	}
+	k.hop()
+	return errors.Join(errs...)
 }
 
 // Start implements world.Control. To start a node that runs is nothing.

@@ -17,6 +17,7 @@ type disk struct {
 	canaries  volume
 	latency   choice.Stream
 	idle      int64            // when all operations under way will be done
+	stall     int64            // until then no sync comes to an end
 	pending   fifo[operation]  // started, not done
 	completed fifo[completion] // done, not yet told to the process
 	last      *world.Canaries  // of the last loss of power
@@ -24,11 +25,12 @@ type disk struct {
 
 // operation is a disk operation under way.
 type operation struct {
-	do   func(v *volume, op *operation) completion
-	name string
-	to   string
-	data []byte
-	done any // func(error), func([]byte, error) or func([]string, error)
+	do    func(v *volume, op *operation) completion
+	name  string
+	to    string
+	data  []byte
+	syncs bool
+	done  any // func(error), func([]byte, error) or func([]string, error)
 }
 
 // completion is the result of an operation.
@@ -64,6 +66,9 @@ func (d *disk) start(l Latency, op operation) {
 		return
 	}
 	d.idle = max(d.idle, c.now) + l.draw(&d.latency)
+	if op.syncs {
+		d.idle = max(d.idle, d.stall)
+	}
 	d.pending.push(op)
 	c.queue.push(d.idle, event{kind: kDisk, to: int32(d.n.id), id: uint64(d.n.starts)})
 }
@@ -89,7 +94,7 @@ func (d *disk) interrupt(s *choice.Stream) {
 		d.pending.pop()
 	}
 	d.pending, d.completed = fifo[operation]{}, fifo[completion]{}
-	d.idle = 0
+	d.idle, d.stall = 0, 0
 }
 
 // canary files are written just before the power goes.
@@ -108,7 +113,8 @@ func (d *disk) writeCanaries() error {
 	return err
 }
 
-// powerOff loses what was not synced, and looks what became of the canaries.
+// powerOff loses what was not synced, and looks what became of the canaries. A
+// stream says what survives by chance; without one, nothing does.
 func (d *disk) powerOff(s *choice.Stream) {
 	lost := d.files.crash(s)
 	d.canaries.crash(s)
@@ -131,14 +137,14 @@ func (d *disk) Append(name string, data []byte, done func(error)) {
 
 // Sync implements actor.Disk.
 func (d *disk) Sync(name string, done func(error)) {
-	d.start(d.timing().Sync, operation{name: name, done: done, do: func(v *volume, op *operation) completion {
+	d.start(d.timing().Sync, operation{name: name, syncs: true, done: done, do: func(v *volume, op *operation) completion {
 		return completion{done: op.done, err: v.sync(op.name)}
 	}})
 }
 
 // SyncDir implements actor.Disk.
 func (d *disk) SyncDir(done func(error)) {
-	d.start(d.timing().Sync, operation{done: done, do: func(v *volume, op *operation) completion {
+	d.start(d.timing().Sync, operation{syncs: true, done: done, do: func(v *volume, op *operation) completion {
 		v.syncDir()
 		return completion{done: op.done}
 	}})

@@ -181,12 +181,21 @@ func (n *machine) kill() {
 	n.end()
 }
 
-func (n *machine) powerOff() {
+// powerOff ends the process and loses what was not synced: all of it if the
+// loss is harsh, else all but what happened to be written.
+func (n *machine) powerOff(harsh bool) {
 	n.mark(kPowerOff, "")
+	if harsh {
+		n.disk.pending = fifo[operation]{}
+	}
 	if n.proc != nil {
 		n.end()
 	}
-	n.disk.powerOff(&n.crash)
+	if harsh {
+		n.disk.powerOff(nil)
+	} else {
+		n.disk.powerOff(&n.crash)
+	}
 }
 
 // catch turns a panic of the actor into the death of its process.

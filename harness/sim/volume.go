@@ -116,8 +116,9 @@ func (v *volume) holds(name, content string) bool {
 	return f != nil && string(f.data) == content
 }
 
-// crash loses what was not synced, but for some of it, and returns how many
-// bytes that could be read before cannot be read any more.
+// crash loses what was not synced, but for what a stream says (nothing without
+// one), and returns how many bytes that could be read before cannot be read any
+// more.
 func (v *volume) crash(s *choice.Stream) (lost int) {
 	before := make(map[string][]byte, len(v.live))
 	for name, f := range v.live {
@@ -139,7 +140,11 @@ func (v *volume) crash(s *choice.Stream) (lost int) {
 // any order (Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014).
 func (v *volume) loseNames(s *choice.Stream) {
 	survives := func(int) bool { return false }
-	switch n := len(v.changes); s.IntN(4) {
+	kind := 0
+	if s != nil {
+		kind = s.IntN(4)
+	}
+	switch n := len(v.changes); kind {
 	case 0:
 	case 1, 2:
 		kept := s.IntN(n + 1)
@@ -178,11 +183,13 @@ func (f *file) tear(s *choice.Stream) {
 		return
 	}
 	kept := f.safe
-	switch s.IntN(4) {
-	case 0:
-		kept = len(f.data)
-	case 1:
-		kept += s.IntN(len(f.data) - f.safe + 1)
+	if s != nil {
+		switch s.IntN(4) {
+		case 0:
+			kept = len(f.data)
+		case 1:
+			kept += s.IntN(len(f.data) - f.safe + 1)
+		}
 	}
 	f.data, f.safe = f.data[:kept:kept], kept
 }

@@ -206,11 +206,15 @@ type Control interface {
 	// because of Shape, on each link since the cluster was deployed.
 	Shaped() (map[Link]uint64, error)
 
-	// Kill kills the processes of a node; the page cache survives. PowerOff
-	// also loses what was not synced. Start starts them again.
+	// Kill kills the processes of a node; the page cache survives. Start starts
+	// them again.
 	Kill(node int) error
-	PowerOff(node int) error
 	Start(node int) error
+	// PowerOff takes the power from nodes in one instant: their processes are
+	// killed, and what was not synced is lost, but for what happened to be
+	// written. For the time of the sag before that, no sync that they begin
+	// comes to an end.
+	PowerOff(nodes []int, sag time.Duration) error
 	// Pause stops the processes of a node where they are; Resume lets them go on.
 	Pause(node int) error
 	Resume(node int) error

@@ -173,10 +173,8 @@ func cutLeader(ctl world.Control, _ *choice.Stream) (func() error, error) {
 // powerCut takes the power from some nodes.
 func powerCut(ctl world.Control, draw *choice.Stream) (func() error, error) {
 	nodes := draw.Perm(ctl.Nodes())[:choice.Pick(draw, []int{1, 1, 3, 5})]
-	for _, n := range nodes {
-		if err := ctl.PowerOff(n); err != nil {
-			return nil, err
-		}
+	if err := ctl.PowerOff(nodes, 0); err != nil {
+		return nil, err
 	}
 	return func() error {
 		for _, n := range nodes {

@@ -1,0 +1,107 @@
+package nemesis
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/world"
+)
+
+// Power cuts the power of nodes in one instant: what was not synced is lost, but
+// for a seeded part of it that is kept or torn. In half of the windows the disks
+// sag before that: syncs that begin do not end any more. Whoever waits for them
+// stands still; whoever acknowledges without waiting is found out, which would
+// take luck if a sync and the cut had to meet within a millisecond. Healing
+// starts the nodes again.
+func Power() Fault {
+	return Fault{
+		Kind:  "power",
+		Doc:   "cuts the power of nodes in one instant: what was not synced is lost or torn; then starts them again",
+		Needs: world.Power,
+		Params: []Param{
+			targetParam(),
+			{"sag", "mix", "for how long before the cut no sync comes to an end; mix: up to 400ms in half of the windows"},
+		},
+		Check: func(p Params, nodes int) error {
+			if p["sag"] != "mix" {
+				if _, err := p.Duration("sag"); err != nil {
+					return err
+				}
+			}
+			return checkTargets(p, nodes)
+		},
+		Aim: aimPower,
+	}
+}
+
+// powerCut is one window of it.
+type powerCut struct {
+	process
+	sag time.Duration
+}
+
+func aimPower(s *Scene) (Window, error) {
+	w := &powerCut{process: process{up: world.Control.Start, want: "dead"}}
+	if err := w.aim(s, []string{"one", "leader", "minority", "majority", "all"}); err != nil {
+		return nil, err
+	}
+	w.sag = drawSag(s.Draw)
+	if given, err := s.Params.Duration("sag"); err == nil {
+		w.sag = given
+	}
+	if s.Record != nil {
+		ms, _ := s.Record.Get("sag-ms").Int()
+		w.sag = time.Duration(ms) * time.Millisecond
+	}
+	return w, nil
+}
+
+// drawSag chooses in whole milliseconds, as they are written down.
+func drawSag(draw *choice.Stream) time.Duration {
+	if draw.Chance(1, 2) {
+		return 0
+	}
+	return time.Duration(draw.Between(10, 400)) * time.Millisecond
+}
+
+func (w *powerCut) Plan() []history.Value {
+	return []history.Value{str("sag-ms"), history.Int(w.sag.Milliseconds())}
+}
+
+func (w *powerCut) Inject(ctl world.Control) error { return ctl.PowerOff(w.nodes, w.sag) }
+
+// Witness looks at the processes from outside, and at the disks.
+func (w *powerCut) Witness(ctl world.Control) (Finding, error) {
+	f, err := w.process.Witness(ctl)
+	if err != nil || f.Witness != history.Confirmed {
+		return f, err
+	}
+	return w.askCanaries(ctl, f)
+}
+
+// askCanaries looks at what survived on the disks: the power was really cut if
+// something that was not synced is gone, and the disk is to be trusted only if
+// everything that was synced is there.
+func (w *powerCut) askCanaries(ctl world.Control, f Finding) (Finding, error) {
+	gone := false
+	var seen []history.Value
+	for _, n := range w.nodes {
+		c, err := ctl.Disk(n)
+		if err != nil {
+			return Finding{Witness: history.Inconclusive}, err
+		}
+		if !c.Synced {
+			return f, fmt.Errorf("%s: a file of the harness that was synced is gone: this disk does not keep what it must", nodeName(n))
+		}
+		gone = gone || !c.Unsynced || c.Lost > 0
+		seen = append(seen, str(nodeName(n)), history.Map(
+			str("synced-canary"), history.Bool(c.Synced), str("unsynced-canary"), history.Bool(c.Unsynced), str("lost-bytes"), history.Int(int64(c.Lost))))
+	}
+	f.Evidence = append(f.Evidence, str("disks"), history.Map(seen...))
+	if !gone {
+		f.Witness = history.Inconclusive
+	}
+	return f, nil
+}
