@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
+	"github.com/ordeal-dev/ordeal/targets/kit/request"
 )
 
 // settle ends all faults, waits until the clients are done and all nodes agree,
@@ -51,11 +51,11 @@ func TestElectsAndServes(t *testing.T) {
 	if !w.runUntil(3000*ms, w.ready) {
 		t.Fatal("no leader after 3 s")
 	}
-	l := startLoad(w, 10, 5, 20*ms)
+	l := startLoad(w, 10, 20*ms)
 	w.run(5000 * ms)
 	settle(t, w, l)
 	l.check(t)
-	if l.codes[kv.OK] < 500 || l.codes[kv.Unavailable]+l.codes[kv.Unknown] > 0 {
+	if l.codes[request.OK] < 500 || l.codes[request.Unavailable]+l.codes[request.Unknown] > 0 {
 		t.Fatalf("without faults: %v", l.codes)
 	}
 }
@@ -68,14 +68,14 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			w := newWorld(seed, 3+2*int(seed%2), Config{SnapshotEvery: 20 + 40*(seed%3)})
 			w.loss, w.dup, w.slow = int64(seed%4), int64(seed%3)*5, (1+int64(seed%5)*3)*ms
-			l := startLoad(w, 6, 3, 15*ms)
+			l := startLoad(w, 6, 15*ms)
 			for range 12 {
 				w.run(700 * ms)
 				w.fault()
 			}
 			settle(t, w, l)
 			l.check(t)
-			if l.codes[kv.OK] < 20 {
+			if l.codes[request.OK] < 20 {
 				t.Fatalf("too little was done: %v", l.codes)
 			}
 		})

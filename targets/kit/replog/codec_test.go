@@ -126,17 +126,17 @@ func FuzzLog(f *testing.F) {
 
 // FuzzState: what can be restored is written back the same.
 func FuzzState(f *testing.F) {
-	s := newState(newKeys(), Config{Sessions: 3})
+	s := newState(&list{}, Config{Sessions: 3})
 	for i := range uint64(5) {
-		s.apply(i+1, put(i, 1, "k", "v"))
+		s.apply(i+1, add(i, 1, "v"))
 	}
 	f.Add(s.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := newState(newKeys(), Config{Sessions: 1 << 20})
+		s := newState(&list{}, Config{Sessions: 1 << 20})
 		if s.restore(7, b) != nil {
 			return
 		}
-		again := newState(newKeys(), Config{Sessions: 1 << 20})
+		again := newState(&list{}, Config{Sessions: 1 << 20})
 		if err := again.restore(7, s.encode()); err != nil || !bytes.Equal(again.encode(), s.encode()) {
 			t.Fatalf("not the same again: %v", err)
 		}
@@ -201,7 +201,7 @@ func TestRaftForgetsPassingMessages(t *testing.T) {
 
 // bareRaft returns the Raft of node 1 of 5 in term 1, which has one entry.
 func bareRaft(t *testing.T, leads bool) *raft.RawNode {
-	n := &Group{id: 1, log: newMemLog(5), state: newState(newKeys(), Config{Sessions: 1})}
+	n := &Group{id: 1, log: newMemLog(5), state: newState(&list{}, Config{Sessions: 1})}
 	if !leads {
 		n.log.hard.term = 1
 		n.log.append([]*raftpb.Entry{{Term: new(uint64(1)), Index: new(uint64(1)), Type: raftpb.EntryNormal.Enum()}})

@@ -7,7 +7,6 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
 // electedWith returns a world whose nodes have a leader and some settings.
@@ -24,24 +23,23 @@ func electedWith(t *testing.T, cfg Config) *world {
 // lasts, and it may last for ever.
 func TestLeases(t *testing.T) {
 	t.Parallel()
-	get := kv.Request{Op: kv.Get, Client: 1, Key: "k"}
 	for name, c := range map[string]struct {
 		lease Lease
 		jump  int64 // of the wall clock, when the lease has begun
 		wait  int64 // until the next read
 		want  request.Code
 	}{
-		"none":                        {NoLease, 0, 10 * ms, kv.Unavailable},
-		"wall, in time":               {WallLease, 0, 300 * ms, kv.NotFound},
-		"wall, too late":              {WallLease, 0, electionBase, kv.Unavailable},
-		"wall, with a clock put back": {WallLease, -5000 * ms, electionBase, kv.NotFound},
-		"wall, with a clock put on":   {WallLease, 5000 * ms, 10 * ms, kv.Unavailable},
-		"endless":                     {EndlessLease, 0, electionBase, kv.NotFound},
+		"none":                        {NoLease, 0, 10 * ms, request.Unavailable},
+		"wall, in time":               {WallLease, 0, 300 * ms, request.OK},
+		"wall, too late":              {WallLease, 0, electionBase, request.Unavailable},
+		"wall, with a clock put back": {WallLease, -5000 * ms, electionBase, request.OK},
+		"wall, with a clock put on":   {WallLease, 5000 * ms, 10 * ms, request.Unavailable},
+		"endless":                     {EndlessLease, 0, electionBase, request.OK},
 	} {
 		w := electedWith(t, Config{Lease: c.lease})
 		h := w.leader()
-		if r, _ := ask(t, w, h.id, get); r.Code != kv.NotFound {
-			t.Fatalf("%s: the first read ended in %v", name, r.Code)
+		if r, _ := ask(t, w, h.id, look(1, 0)); r.code != request.OK {
+			t.Fatalf("%s: the first read ended in %v", name, r.code)
 		}
 		w.isolate(h.id)
 		h.wall = c.jump
@@ -49,8 +47,8 @@ func TestLeases(t *testing.T) {
 		if !h.node.Leading() {
 			t.Fatalf("%s: it has stepped down", name)
 		}
-		if r, _ := ask(t, w, h.id, get); r.Code != c.want {
-			t.Errorf("%s: a read ended in %v, want %v", name, r.Code, c.want)
+		if r, _ := ask(t, w, h.id, look(1, 0)); r.code != c.want {
+			t.Errorf("%s: a read ended in %v, want %v", name, r.code, c.want)
 		}
 	}
 }
@@ -59,15 +57,14 @@ func TestLeases(t *testing.T) {
 func TestForgetful(t *testing.T) {
 	t.Parallel()
 	w := electedWith(t, Config{Forgetful: true})
-	first := kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "first"}
-	other := kv.Request{Op: kv.Put, Client: 2, Seq: 1, Key: "k", Value: "other"}
-	for _, req := range []kv.Request{first, other, first} {
-		if r, _ := ask(t, w, 0, req); r.Code != kv.OK {
+	first, other := add(1, 1, "first"), add(2, 1, "other")
+	for _, req := range []request.Request{first, other, first} {
+		if r, _ := ask(t, w, 0, req); r.code != request.OK {
 			t.Fatalf("%v: %v", req, r)
 		}
 	}
-	if r, _ := ask(t, w, 1, kv.Request{Op: kv.Get, Client: 3, Seq: 1, Key: "k"}); r.Value != "first" {
-		t.Errorf("the key holds %v", r)
+	if r, _ := ask(t, w, 1, look(3, 1)); r.place != 3 || r.cmd != "first" {
+		t.Errorf("the last command is %v", r)
 	}
 }
 
@@ -78,8 +75,8 @@ func TestDefinite(t *testing.T) {
 	w := electedWith(t, Config{Definite: true})
 	alone := w.follower()
 	w.isolate(alone)
-	if r, _ := ask(t, w, alone, kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "v"}); r.Code != kv.Unavailable {
-		t.Errorf("the write ended in %v", r.Code)
+	if r, _ := ask(t, w, alone, add(1, 1, "v")); r.code != request.Unavailable {
+		t.Errorf("the write ended in %v", r.code)
 	}
 }
 
@@ -88,9 +85,9 @@ func TestDefinite(t *testing.T) {
 func TestBareSnapshots(t *testing.T) {
 	t.Parallel()
 	for _, bare := range []bool{false, true} {
-		s := newState(newKeys(), Config{Sessions: 5, BareSnapshots: bare})
-		s.apply(1, put(1, 1, "k", "v"))
-		again := newState(newKeys(), Config{Sessions: 5})
+		s := newState(&list{}, Config{Sessions: 5, BareSnapshots: bare})
+		s.apply(1, add(1, 1, "v"))
+		again := newState(&list{}, Config{Sessions: 5})
 		if err := again.restore(1, s.encode()); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +105,7 @@ func TestEarlySnapshots(t *testing.T) {
 		w := electedWith(t, Config{SnapshotEvery: 1000, EarlySnapshots: early})
 		g := w.leader().node
 		for i := range uint64(3) {
-			ask(t, w, w.leader().id, kv.Request{Op: kv.Put, Client: 1, Seq: i + 1, Key: "k", Value: "v"})
+			ask(t, w, w.leader().id, add(1, i+1, "v"))
 		}
 		g.log.append([]*raftpb.Entry{logEntry(g.log.last()+1, g.term)}) // not yet committed
 		g.cfg.SnapshotEvery = 1
@@ -124,7 +121,7 @@ func TestLazy(t *testing.T) {
 	t.Parallel()
 	for _, lazy := range []bool{false, true} {
 		w := electedWith(t, Config{Lazy: lazy})
-		if r, _ := ask(t, w, 0, kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "v"}); r.Code != kv.OK {
+		if r, _ := ask(t, w, 0, add(1, 1, "v")); r.code != request.OK {
 			t.Fatal(r)
 		}
 		synced := 0
@@ -145,7 +142,7 @@ func TestHasty(t *testing.T) {
 	for _, hasty := range []bool{false, true} {
 		w := electedWith(t, Config{Hasty: hasty, SnapshotEvery: 3})
 		for i := range uint64(4) {
-			ask(t, w, 0, kv.Request{Op: kv.Put, Client: 1, Seq: i + 1, Key: "k", Value: "v"})
+			ask(t, w, 0, add(1, i+1, "v"))
 		}
 		w.run(100 * ms)
 		f := w.leader().disk.names[snapFile]

@@ -1,86 +1,76 @@
 package replog
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
 	"strconv"
 	"testing"
-	"time"
-
-	"github.com/anishathalye/porcupine"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/choice"
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
+	"github.com/ordeal-dev/ordeal/targets/kit/request"
 )
 
 // load is a set of clients that do one operation after the other and write
 // down what they saw.
 type load struct {
 	w       *world
-	clients []*caller
 	open    map[actor.RequestID]*caller
 	nextReq actor.RequestID
-	nextVal int
-	keys    int
 	stopped bool
-	history []porcupine.Operation
-	codes   map[kv.Code]int
-	lost    int // requests that nobody answered
+	history []operation
+	codes   map[request.Code]int
 }
 
 type caller struct {
-	l      *load
-	id     uint64 // changes after a request of which the end is not known
-	thread int
-	host   int
-	seq    uint64
-	rand   *choice.Stream
-	req    actor.RequestID
-	asked  kv.Request
-	since  int64
+	l     *load
+	id    uint64 // changes after a request of which the end is not known
+	host  int
+	seq   uint64
+	rand  *choice.Stream
+	req   actor.RequestID
+	asked request.Request
+	since int64
+}
+
+// operation is what a client did.
+type operation struct {
+	asked        request.Request
+	told         reply
+	since, until int64
 }
 
 const opTimeout = 1000 * ms
 
 // startLoad has clients of every node work until stop.
-func startLoad(w *world, clients, keys int, pause int64) *load {
-	l := &load{w: w, open: map[actor.RequestID]*caller{}, keys: keys, codes: map[kv.Code]int{}}
+func startLoad(w *world, clients int, pause int64) *load {
+	l := &load{w: w, open: map[actor.RequestID]*caller{}, codes: map[request.Code]int{}}
 	w.replies = l.reply
 	for i := range clients {
-		c := &caller{l: l, id: uint64(i) + 1, thread: i, host: i % len(w.hosts), rand: w.src.Stream("client", uint64(i))}
-		l.clients = append(l.clients, c)
+		c := &caller{l: l, id: uint64(i) + 1, host: i % len(w.hosts), rand: w.src.Stream("client", uint64(i))}
 		w.after(c.rand.Int64N(pause+1), func() { c.next(pause) })
 	}
 	return l
 }
 
 func (c *caller) next(pause int64) {
-	if c.l.stopped {
+	l := c.l
+	if l.stopped {
 		return
 	}
-	l := c.l
 	c.seq++
-	l.nextVal++
-	c.asked = kv.Request{Client: c.id, Seq: c.seq, Key: "k" + strconv.Itoa(c.rand.IntN(l.keys))}
-	switch c.rand.IntN(10) {
-	case 0, 1, 2, 3:
-		c.asked.Op = kv.Get
-	case 4:
-		c.asked.Op, c.asked.Old, c.asked.Value = kv.CAS, c.lastSeen(), strconv.Itoa(l.nextVal)
-	case 5:
-		c.asked.Op = kv.Delete
-	default:
-		c.asked.Op, c.asked.Value = kv.Put, strconv.Itoa(l.nextVal)
-	}
 	l.nextReq++
 	req := l.nextReq
+	c.asked = add(c.id, c.seq, strconv.FormatUint(uint64(req), 10)) // no two are equal
+	if c.rand.Chance(2, 5) {
+		c.asked = look(c.id, c.seq)
+	}
 	c.req, c.since = req, l.w.now
 	l.open[req] = c
 	l.w.hosts[c.host].request(req, c.asked)
 	l.w.after(opTimeout, func() {
 		if l.open[req] == c {
-			l.lost++
-			l.finish(c, kv.Response{Code: kv.Unknown})
+			l.finish(c, reply{code: request.Unknown})
 		}
 	})
 	l.w.after(pause+c.rand.Int64N(pause+1), func() { c.again(pause) })
@@ -95,89 +85,74 @@ func (c *caller) again(pause int64) {
 	c.next(pause)
 }
 
-// lastSeen is a value that may be there: that of some write not long ago.
-func (c *caller) lastSeen() string {
-	for i := len(c.l.history) - 1; i >= 0; i-- {
-		req, resp := c.l.history[i].Input.(kv.Request), c.l.history[i].Output.(kv.Response)
-		if req.Key == c.asked.Key && resp.Code == kv.OK {
-			if req.Op == kv.Get {
-				return resp.Value
-			}
-			return req.Value
-		}
-	}
-	return ""
-}
-
-func (l *load) reply(host int, req actor.RequestID, resp kv.Response) {
+func (l *load) reply(host int, req actor.RequestID, r reply) {
 	if c := l.open[req]; c != nil && c.host == host {
-		l.finish(c, resp)
+		l.finish(c, r)
 	}
 }
 
-// finish records what happened. What certainly did not happen is left out,
-// what may have happened stays open for ever.
-func (l *load) finish(c *caller, resp kv.Response) {
+// finish records what happened. What may have happened stays open for ever.
+func (l *load) finish(c *caller, r reply) {
 	delete(l.open, c.req)
-	l.codes[resp.Code]++
-	op := porcupine.Operation{ClientId: c.thread, Input: c.asked, Call: c.since, Output: resp, Return: l.w.now}
-	switch resp.Code {
-	case kv.Unavailable:
-		return
-	case kv.Unknown:
-		if c.asked.Op.ReadOnly() {
-			return
-		}
-		op.Return = never
+	l.codes[r.code]++
+	op := operation{c.asked, r, c.since, l.w.now}
+	if r.code == request.Unknown {
+		op.until = never
 		c.id += 1000
 		c.seq = 0
 	}
 	l.history = append(l.history, op)
 }
 
-// check judges what the clients saw.
+// check sees that the history is linearizable, once all nodes agree: that the list
+// has each command at most once and none that failed, that it explains every
+// answer, and that it keeps to real time.
 func (l *load) check(t *testing.T) {
 	t.Helper()
-	if res := porcupine.CheckOperationsTimeout(register, l.history, 10*time.Second); res != porcupine.Ok {
-		t.Fatalf("the history of %d operations is not linearizable: %v", len(l.history), res)
+	commands := l.w.hosts[0].node.state.machine.(*list).commands
+	places := map[string]int{}
+	for i, cmd := range commands {
+		if places[cmd] > 0 {
+			t.Fatalf("command %s was applied twice, as number %d and %d", cmd, places[cmd], i+1)
+		}
+		places[cmd] = i + 1
 	}
+	for _, op := range l.history {
+		place, cmd := op.told.place, string(op.asked.Body)
+		switch {
+		case op.told.code == request.Unavailable && !op.asked.ReadOnly && places[cmd] > 0:
+			t.Errorf("command %s failed and was applied", cmd)
+		case op.told.code != request.OK:
+		case place > len(commands) || place > 0 && commands[place-1] != op.told.cmd || place == 0 && op.told.cmd != "":
+			t.Errorf("%v was told %v, which is not in the list", op.asked, op.told)
+		case !op.asked.ReadOnly && places[cmd] != place:
+			t.Errorf("%v was told %v, and is number %d", op.asked, op.told, places[cmd])
+		}
+	}
+	l.realTime(t, places)
 }
 
-// register is a key by itself: "" is nothing.
-var register = porcupine.Model{
-	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		var keys []string
-		byKey := map[string][]porcupine.Operation{}
-		for _, op := range history {
-			key := op.Input.(kv.Request).Key
-			if byKey[key] == nil {
-				keys = append(keys, key)
-			}
-			byKey[key] = append(byKey[key], op)
+// realTime sees that no operation saw less of the list, and no command stands
+// further ahead in it, than what had ended before it began.
+func (l *load) realTime(t *testing.T, places map[string]int) {
+	t.Helper()
+	begun := slices.Clone(l.history)
+	for i, op := range begun {
+		if !op.asked.ReadOnly {
+			begun[i].told.place = places[string(op.asked.Body)]
 		}
-		var parts [][]porcupine.Operation
-		for _, key := range keys {
-			parts = append(parts, byKey[key])
+	}
+	ended := slices.Clone(begun)
+	slices.SortFunc(begun, func(a, b operation) int { return cmp.Compare(a.since, b.since) })
+	slices.SortFunc(ended, func(a, b operation) int { return cmp.Compare(a.until, b.until) })
+	seen := 0 // of the list, by what has ended
+	for _, op := range begun {
+		for len(ended) > 0 && ended[0].until < op.since {
+			seen, ended = max(seen, ended[0].told.place), ended[1:]
 		}
-		return parts
-	},
-	Init: func() any { return "" },
-	Step: func(state, input, output any) (bool, any) {
-		was, req, resp := state.(string), input.(kv.Request), output.(kv.Response)
-		open := resp.Code == kv.Unknown
-		switch req.Op {
-		case kv.Get:
-			return resp.Code == kv.OK && resp.Value == was || resp.Code == kv.NotFound && was == "", was
-		case kv.Put:
-			return true, req.Value
-		case kv.Delete:
-			return open || (resp.Code == kv.OK) == (was != ""), ""
-		default:
-			if was == req.Old && resp.Code != kv.Mismatch {
-				return true, req.Value
-			}
-			return open || resp.Code == kv.Mismatch && was != req.Old, was
+		place := op.told.place
+		if op.asked.ReadOnly && op.told.code == request.OK && place < seen || !op.asked.ReadOnly && place > 0 && place <= seen {
+			t.Errorf("%v at %d has place %d, and %d were seen before", op.asked, op.since, place, seen)
 		}
-	},
-	DescribeOperation: func(input, output any) string { return fmt.Sprint(input, output) },
+	}
 }

@@ -1,23 +1,23 @@
 package replog
 
 import (
+	"fmt"
 	"testing"
 
 	"go.etcd.io/raft/v3"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
 // ask sends a request to a host and waits for the answer.
-func ask(t *testing.T, w *world, host int, req kv.Request) (kv.Response, int64) {
+func ask(t *testing.T, w *world, host int, req request.Request) (reply, int64) {
 	t.Helper()
-	var got *kv.Response
+	var got *reply
 	start, id := w.now, actor.RequestID(w.seq)
-	w.replies = func(_ int, to actor.RequestID, resp kv.Response) {
+	w.replies = func(_ int, to actor.RequestID, r reply) {
 		if to == id {
-			got = &resp
+			got = &r
 		}
 	}
 	w.hosts[host].request(id, req)
@@ -44,13 +44,13 @@ func TestFollowersForward(t *testing.T) {
 	t.Parallel()
 	w := electedWorld(t)
 	for host := range w.hosts {
-		put := kv.Request{Op: kv.Put, Client: 1, Seq: uint64(host) + 1, Key: "k", Value: string(rune('a' + host))}
-		if r, _ := ask(t, w, host, put); r.Code != kv.OK {
-			t.Fatalf("put through n%d: %v", host+1, r)
+		want := reply{request.OK, host + 1, string(rune('a' + host))}
+		if r, _ := ask(t, w, host, add(1, uint64(host)+1, want.cmd)); r != want {
+			t.Fatalf("a command through n%d: %v", host+1, r)
 		}
 		for other := range w.hosts {
-			if r, _ := ask(t, w, other, kv.Request{Op: kv.Get, Client: 2, Seq: uint64(w.seq), Key: "k"}); r.Value != put.Value {
-				t.Fatalf("read through n%d: %v, want %q", other+1, r, put.Value)
+			if r, _ := ask(t, w, other, look(2, uint64(w.seq))); r != want {
+				t.Fatalf("read through n%d: %v, want %v", other+1, r, want)
 			}
 		}
 	}
@@ -63,16 +63,14 @@ func TestWithoutLeader(t *testing.T) {
 	w := electedWorld(t)
 	alone := w.follower()
 	w.isolate(alone)
-	put := kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "v"}
-	if r, _ := ask(t, w, alone, put); r.Code != kv.Unknown {
+	if r, _ := ask(t, w, alone, add(1, 1, "a")); r.code != request.Unknown {
 		t.Errorf("a write on its way to a leader that was cut off: %v", r)
 	}
 	w.run(1500 * ms)
-	put.Seq++
-	if r, took := ask(t, w, alone, put); r.Code != kv.Unavailable || took > leaderWait+5*ms {
+	if r, took := ask(t, w, alone, add(1, 2, "b")); r.code != request.Unavailable || took > leaderWait+5*ms {
 		t.Errorf("a write at a node without a leader: %v after %d ms", r, took/ms)
 	}
-	if r, _ := ask(t, w, alone, kv.Request{Op: kv.Get, Client: 1, Seq: 3, Key: "k"}); r.Code != kv.Unavailable {
+	if r, _ := ask(t, w, alone, look(1, 3)); r.code != request.Unavailable {
 		t.Errorf("a read at a node without a leader: %v", r)
 	}
 }
@@ -80,20 +78,20 @@ func TestWithoutLeader(t *testing.T) {
 // TestIsolatedLeader: it neither acknowledges writes nor answers reads.
 func TestIsolatedLeader(t *testing.T) {
 	t.Parallel()
-	for local, want := range map[bool]kv.Code{false: kv.Unavailable, true: kv.NotFound} {
+	for local, want := range map[bool]request.Code{false: request.Unavailable, true: request.OK} {
 		w := electedWorld(t)
 		for _, h := range w.hosts {
 			h.node.cfg.LocalReads = local
 		}
 		leader := w.leader().id
 		w.isolate(leader)
-		if r, _ := ask(t, w, leader, kv.Request{Op: kv.Get, Client: 1, Seq: 1, Key: "k"}); r.Code != want {
+		if r, _ := ask(t, w, leader, look(1, 1)); r.code != want {
 			t.Errorf("local reads %v: a read at an isolated leader: %v", local, r)
 		}
 		if local {
 			continue
 		}
-		if r, _ := ask(t, w, leader, kv.Request{Op: kv.Put, Client: 1, Seq: 2, Key: "k", Value: "v"}); r.Code == kv.OK {
+		if r, _ := ask(t, w, leader, add(1, 2, "b")); r.code == request.OK {
 			t.Errorf("a write at an isolated leader: %v", r)
 		}
 	}
@@ -104,12 +102,12 @@ func TestIsolatedLeader(t *testing.T) {
 func TestRetriesAreAppliedOnce(t *testing.T) {
 	t.Parallel()
 	w := electedWorld(t)
-	put := kv.Request{Op: kv.Put, Client: 1, Seq: 1, Key: "k", Value: "v"}
-	cas := kv.Request{Op: kv.CAS, Client: 1, Seq: 2, Key: "k", Old: "v", Value: "w"}
-	for _, req := range []kv.Request{put, cas, cas, cas} {
+	for i := range 4 {
 		for host := range w.hosts {
-			if r, _ := ask(t, w, host, req); r.Code != kv.OK {
-				t.Fatalf("%v through n%d: %v", req, host+1, r)
+			seq := min(i+1, 2) // all but the first are the second one, again
+			want := reply{request.OK, seq, fmt.Sprint(seq)}
+			if r, _ := ask(t, w, host, add(1, uint64(seq), want.cmd)); r != want {
+				t.Fatalf("command %d through n%d: %v", seq, host+1, r)
 			}
 		}
 	}
@@ -119,16 +117,16 @@ func TestRetriesAreAppliedOnce(t *testing.T) {
 			w.cut[[2]int{old.id, h.id}] = true
 		}
 	}
-	next := kv.Request{Op: kv.CAS, Client: 1, Seq: 3, Key: "k", Old: "w", Value: "x"}
+	next, want := add(1, 3, "3"), reply{request.OK, 3, "3"}
 	via := w.follower()
 	w.hosts[via].request(99, next)
 	w.run(5 * ms)
 	w.heal()
-	if r, _ := ask(t, w, via, next); r.Code != kv.OK {
+	if r, _ := ask(t, w, via, next); r != want {
 		t.Errorf("after a retry: %v", r)
 	}
-	if r, _ := ask(t, w, via, kv.Request{Op: kv.Get, Client: 2, Seq: 1, Key: "k"}); r.Value != "x" {
-		t.Errorf("after a retry the key holds %v", r)
+	if r, _ := ask(t, w, via, look(2, 1)); r != want {
+		t.Errorf("after a retry the last command is %v", r)
 	}
 }
 
@@ -139,14 +137,14 @@ func TestReadsWaitForTheirIndex(t *testing.T) {
 	w := electedWorld(t)
 	n := w.leader().node
 	n.advancing = true // so that the read waits
-	n.Serve(1, request.Request{Client: 1, Seq: 1, ReadOnly: true, Body: kv.Request{Op: kv.Get, Key: "k"}.AppendBody(nil)})
+	n.Serve(1, look(1, 1))
 	n.advancing = false
 	n.led.ready, n.led.reads = n.led.reads, nil
 	n.led.index = n.state.applied + 1
 	if n.answerReads(); len(n.led.ready) != 1 || len(n.inbox.open) != 1 {
 		t.Fatal("answered too early")
 	}
-	if r, _ := ask(t, w, w.leader().id, kv.Request{Op: kv.Put, Client: 1, Seq: 2, Key: "k", Value: "v"}); r.Code != kv.OK {
+	if r, _ := ask(t, w, w.leader().id, add(1, 2, "b")); r.code != request.OK {
 		t.Fatal(r)
 	}
 	if len(n.led.ready) != 0 || len(n.inbox.open) != 0 {

@@ -9,7 +9,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 	"pgregory.net/rapid"
 
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
+	"github.com/ordeal-dev/ordeal/targets/kit/request"
 )
 
 func logEntry(index, term uint64) *raftpb.Entry {
@@ -122,7 +122,7 @@ func TestCrashAtEveryDiskOperation(t *testing.T) {
 		w := newWorld(7, 3, Config{SnapshotEvery: 10})
 		h := w.hosts[op%3]
 		h.crashIn, h.killed = op, op%2 == 0
-		l := startLoad(w, 3, 2, 5*ms)
+		l := startLoad(w, 3, 5*ms)
 		w.runUntil(2000*ms, func() bool { return h.node == nil })
 		if h.node == nil {
 			h.crashIn = 1 + op%9
@@ -131,7 +131,7 @@ func TestCrashAtEveryDiskOperation(t *testing.T) {
 		w.run(2000 * ms)
 		settle(t, w, l)
 		l.check(t)
-		if l.codes[kv.OK] < 30 {
+		if l.codes[request.OK] < 30 {
 			t.Fatalf("operation %d: too little was done: %v", op, l.codes)
 		}
 	}
@@ -144,11 +144,11 @@ func TestSlowDiskOfLeader(t *testing.T) {
 	w := newWorld(2, 3, Config{})
 	w.runUntil(3000*ms, w.ready)
 	w.leader().slow = 15 * ms
-	l := startLoad(w, 9, 2, 3*ms)
+	l := startLoad(w, 9, 3*ms)
 	w.run(2000 * ms)
 	settle(t, w, l)
 	l.check(t)
-	if l.codes[kv.OK] < 200 {
+	if l.codes[request.OK] < 200 {
 		t.Fatalf("too little was done: %v", l.codes)
 	}
 }
@@ -159,7 +159,7 @@ func TestAllLosePower(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(10) {
 		w := newWorld(seed, 3, Config{SnapshotEvery: 50})
-		l := startLoad(w, 6, 3, 10*ms)
+		l := startLoad(w, 6, 10*ms)
 		for range 3 {
 			w.run(1500 * ms)
 			for _, h := range w.hosts {
@@ -179,7 +179,7 @@ func TestAllLosePower(t *testing.T) {
 func TestSnapshotReachesLaggard(t *testing.T) {
 	t.Parallel()
 	w := newWorld(3, 3, Config{SnapshotEvery: 20})
-	l := startLoad(w, 3, 2, 5*ms)
+	l := startLoad(w, 3, 5*ms)
 	w.run(1500 * ms)
 	away := w.hosts[(w.leader().id+1)%3]
 	w.isolate(away.id)
@@ -209,7 +209,7 @@ func TestDamageStopsTheNode(t *testing.T) {
 		"disk error": {func(d *disk) { d.broken = fmt.Errorf("input/output error") }, "input/output error; the node stops"},
 	} {
 		w := newWorld(5, 3, Config{SnapshotEvery: 20})
-		l := startLoad(w, 3, 2, 5*ms)
+		l := startLoad(w, 3, 5*ms)
 		w.run(2000 * ms)
 		l.stopped = true
 		h := w.hosts[0]

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
 // TestSubmit: what nodes submit themselves, many commands at a time, is applied
@@ -21,7 +20,7 @@ func TestSubmit(t *testing.T) {
 	for i := range 150 {
 		h := w.hosts[i%3]
 		for j := range 4 {
-			cmd := kv.Request{Op: kv.Put, Key: fmt.Sprint(i, " ", j), Value: "v"}.AppendBody(nil)
+			cmd := fmt.Append(nil, i, " ", j)
 			h.node.Submit(cmd, func(_ []byte, code request.Code) { ended[string(cmd)] = code })
 		}
 		if i == 50 {
@@ -61,14 +60,13 @@ func TestOwnerAsksBack(t *testing.T) {
 		cfg.Turned = func(leading bool, term uint64) {
 			turns = append(turns, fmt.Sprintf("n%d %v %v", h.id+1, leading, term > 0))
 			if leading {
-				cmd := kv.Request{Op: kv.Put, Key: "leader", Value: fmt.Sprint("n", h.id+1)}.AppendBody(nil)
-				h.node.Submit(cmd, func([]byte, request.Code) {})
+				h.node.Submit(fmt.Append(nil, "n", h.id+1), func([]byte, request.Code) {})
 			}
 		}
 		cfg.Applied = func(uint64, []byte) {
-			h.node.Query(kv.Request{Op: kv.Get, Key: "leader"}.AppendBody(nil), func(answer []byte, code request.Code) {
-				if found, err := kv.ParseFound(answer); err == nil && code == request.OK {
-					seen = found.Value
+			h.node.Query(nil, func(answer []byte, code request.Code) {
+				if code == request.OK {
+					seen = parsed(code, answer).cmd
 				}
 			})
 		}
@@ -101,8 +99,8 @@ func TestBeforeRecovery(t *testing.T) {
 			refused++
 		}
 	}
-	w.replies = func(_ int, _ actor.RequestID, resp kv.Response) {
-		if resp.Code == kv.Unavailable {
+	w.replies = func(_ int, _ actor.RequestID, r reply) {
+		if r.code == request.Unavailable {
 			refused++
 		}
 	}

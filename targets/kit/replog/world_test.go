@@ -10,7 +10,6 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
-	"github.com/ordeal-dev/ordeal/targets/store/kv"
 )
 
 const ms = int64(1_000_000)
@@ -27,7 +26,7 @@ type world struct {
 	loss     int64 // of messages, percent
 	dup      int64 // of messages, percent
 	slow     int64 // the longest that a message takes, ns
-	replies  func(host int, req actor.RequestID, resp kv.Response)
+	replies  func(host int, req actor.RequestID, r reply)
 	sent     int
 	died     []string // panics of nodes
 	log      []string
@@ -168,7 +167,7 @@ func (h *host) boot() {
 		}
 	}()
 	h.cfg.Name = "test"
-	h.node = New((*env)(h), h.cfg, newKeys())
+	h.node = New((*env)(h), h.cfg, &list{})
 }
 
 // kill ends the process; what it wrote stays.
@@ -193,9 +192,8 @@ func (h *host) crash() {
 }
 
 // request sends a request to the node, as a client does.
-func (h *host) request(id actor.RequestID, req kv.Request) {
-	named := request.Request{Client: req.Client, Seq: req.Seq, ReadOnly: req.Op.ReadOnly(), Body: req.AppendBody(nil)}
-	h.w.after(h.w.rand.Between(ms/10, ms), func() { h.call(func(n *Group) { n.Serve(id, named) }) })
+func (h *host) request(id actor.RequestID, req request.Request) {
+	h.w.after(h.w.rand.Between(ms/10, ms), func() { h.call(func(n *Group) { n.Serve(id, req) }) })
 }
 
 type env host
@@ -251,13 +249,13 @@ func (e *env) Send(to actor.NodeID, msg []byte) {
 }
 
 func (e *env) Reply(req actor.RequestID, body []byte) {
-	resp, err := kv.ParseResponse(body)
+	code, answer, err := request.ParseAnswer(body)
 	if err != nil {
 		panic(err)
 	}
 	e.w.after(e.w.rand.Between(ms/10, ms), func() {
 		if e.w.replies != nil {
-			e.w.replies(e.id, req, resp)
+			e.w.replies(e.id, req, parsed(code, answer))
 		}
 	})
 }
