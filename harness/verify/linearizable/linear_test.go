@@ -182,34 +182,40 @@ func verifyClaim(t *testing.T, h *history.History, p options, verdict string, ev
 // such order, whatever the evidence.
 func TestTruth(t *testing.T) {
 	t.Parallel()
+	eachTiny(t, 7, 80, func(t *testing.T, rng *rand.Rand, parsed [][]*claim.Op, p options, n int) {
+		var valid, wrong int
+		proofs := make(map[string]int)
+		for range n {
+			j := judge(t, random(t, rng, parsed, 2+rng.IntN(4), rng.IntN(4) > 0), p)
+			if len(j.explains) > 0 {
+				valid++
+			} else {
+				wrong++
+			}
+			j.orders(t, rng)
+			j.proofs(t, rng, proofs)
+		}
+		t.Logf("%d valid, %d not, confirmed %v", valid, wrong, proofs)
+		if min(valid, wrong) < n/20 {
+			t.Error("one-sided")
+		}
+	})
+}
+
+// eachTiny runs a test for the operations of each model, and says how many
+// histories to try: many, the number given by default, or few.
+func eachTiny(t *testing.T, seed uint64, n int, do func(t *testing.T, rng *rand.Rand, parsed [][]*claim.Op, p options, n int)) {
+	t.Helper()
+	switch {
+	case testing.Short():
+		n /= 3
+	case os.Getenv("ORDEAL_LONG") != "":
+		n = 3000
+	}
 	for i, kind := range tiny {
 		t.Run(fmt.Sprint(i, " ", kind.parameters["model"]), func(t *testing.T) {
 			t.Parallel()
-			n := 80
-			switch {
-			case testing.Short():
-				n = 25
-			case os.Getenv("ORDEAL_LONG") != "":
-				n = 3000
-			}
-			rng := rand.New(rand.NewPCG(7, uint64(i)))
-			parsed := parse(t, kind.ops)
-			var valid, wrong int
-			proofs := make(map[string]int)
-			for range n {
-				j := judge(t, random(t, rng, parsed, 2+rng.IntN(4), rng.IntN(4) > 0), kind.parameters)
-				if len(j.explains) > 0 {
-					valid++
-				} else {
-					wrong++
-				}
-				j.orders(t, rng)
-				j.proofs(t, rng, proofs)
-			}
-			t.Logf("%d valid, %d not, confirmed %v", valid, wrong, proofs)
-			if min(valid, wrong) < n/20 {
-				t.Error("one-sided")
-			}
+			do(t, rand.New(rand.NewPCG(seed, uint64(i))), parse(t, kind.ops), kind.parameters, n)
 		})
 	}
 }
@@ -783,35 +789,23 @@ func TestPatience(t *testing.T) {
 // because they were made from an order: none may be confirmed.
 func TestValid(t *testing.T) {
 	t.Parallel()
-	for i, kind := range tiny {
-		t.Run(fmt.Sprint(i, " ", kind.parameters["model"]), func(t *testing.T) {
-			t.Parallel()
-			n := 40
-			switch {
-			case testing.Short():
-				n = 15
-			case os.Getenv("ORDEAL_LONG") != "":
-				n = 3000
+	eachTiny(t, 8, 40, func(t *testing.T, rng *rand.Rand, parsed [][]*claim.Op, p options, n int) {
+		for range n {
+			j := &judged{h: stretched(t, rng, parsed, p, 5+rng.IntN(5)), p: p}
+			c := &claim.Claim{}
+			if err := c.About(j.h); err != nil {
+				t.Fatal(err)
 			}
-			rng := rand.New(rand.NewPCG(8, uint64(i)))
-			parsed := parse(t, kind.ops)
-			for range n {
-				j := &judged{h: stretched(t, rng, parsed, kind.parameters, 5+rng.IntN(5)), p: kind.parameters}
-				c := &claim.Claim{}
-				if err := c.About(j.h); err != nil {
-					t.Fatal(err)
-				}
-				j.ops = c.Ops
-				for range 100 {
-					e := j.guess(rng)
-					if j.confirmed(t, "invalid", e) == nil {
-						raw, _ := json.Marshal(e)
-						t.Fatalf("%s was confirmed\n%s", raw, show(j.h))
-					}
+			j.ops = c.Ops
+			for range 100 {
+				e := j.guess(rng)
+				if j.confirmed(t, "invalid", e) == nil {
+					raw, _ := json.Marshal(e)
+					t.Fatalf("%s was confirmed\n%s", raw, show(j.h))
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 // stretched makes a history of operations that were done one after the other, to
