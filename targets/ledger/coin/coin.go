@@ -27,7 +27,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"slices"
 
+	"github.com/ordeal-dev/ordeal/internal/signature"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 )
 
@@ -86,11 +88,13 @@ func (t *Transfer) Sign(key ed25519.PrivateKey) { t.Sig = ed25519.Sign(key, t.ap
 
 // Signed reports whether the transfer was signed with the key that belongs to key.
 func (t *Transfer) Signed(key ed25519.PublicKey) bool {
-	return ed25519.Verify(key, t.appendBody(nil), t.Sig)
+	return signature.Verify(key, t.appendBody(make([]byte, 0, 128)), t.Sig)
 }
 
 // Hash returns the name of the transfer, which covers its signature.
-func (t *Transfer) Hash() Hash { return sha256.Sum256(t.AppendTo([]byte{leafTag})) }
+func (t *Transfer) Hash() Hash {
+	return sha256.Sum256(t.AppendTo(append(make([]byte, 0, 256), leafTag)))
+}
 
 // ReadTransfer takes a transfer.
 func ReadTransfer(d *wire.Decoder) Transfer {
@@ -169,10 +173,28 @@ func (h *Header) Mine(tries int) bool {
 	return false
 }
 
-// Block is a header and the transfers that its root stands for.
+// Block is a header and the transfers that its root stands for. A block does not
+// change once its names have been asked for.
 type Block struct {
 	Header
-	Txs []Transfer
+	Txs   []Transfer
+	names []Hash
+}
+
+// Names returns the names of the transfers.
+func (b *Block) Names() []Hash {
+	if b.names == nil {
+		b.names = names(b.Txs)
+	}
+	return b.names
+}
+
+// Sealed reports whether the root in the header stands for the transfers.
+func (b *Block) Sealed() bool { return b.Root == rootOf(slices.Clone(b.Names())) }
+
+// Evidence returns what shows that the transfer with the given number is in the block.
+func (b *Block) Evidence(i int) Evidence {
+	return Evidence{Header: b.Header, Tx: b.Txs[i], Path: pathOf(slices.Clone(b.Names()), i)}
 }
 
 // Append appends the block.
@@ -214,11 +236,11 @@ func (v *Vote) Sign(key ed25519.PrivateKey) { v.Sig = ed25519.Sign(key, v.append
 
 // Signed reports whether the vote was signed with the key that belongs to key.
 func (v *Vote) Signed(key ed25519.PublicKey) bool {
-	return ed25519.Verify(key, v.appendBody(nil), v.Sig)
+	return signature.Verify(key, v.appendBody(make([]byte, 0, 128)), v.Sig)
 }
 
 // Name returns a hash that no other vote has.
-func (v *Vote) Name() Hash { return sha256.Sum256(v.appendBody(nil)) }
+func (v *Vote) Name() Hash { return sha256.Sum256(v.appendBody(make([]byte, 0, 128))) }
 
 // ReadVote takes a vote.
 func ReadVote(d *wire.Decoder) Vote {

@@ -16,8 +16,10 @@ func join(left, right Hash) Hash {
 }
 
 // Root returns the root of the Merkle tree over transfers: the zero hash for none.
-func Root(txs []Transfer) Hash {
-	level := leafs(txs)
+func Root(txs []Transfer) Hash { return rootOf(names(txs)) }
+
+// rootOf returns the root over leafs, whose memory it uses.
+func rootOf(level []Hash) Hash {
 	for len(level) > 1 {
 		level = up(level)
 	}
@@ -27,7 +29,8 @@ func Root(txs []Transfer) Hash {
 	return level[0]
 }
 
-func leafs(txs []Transfer) []Hash {
+// names returns the names of transfers: the leafs of a tree.
+func names(txs []Transfer) []Hash {
 	level := make([]Hash, len(txs))
 	for i := range txs {
 		level[i] = txs[i].Hash()
@@ -60,9 +63,12 @@ type Step struct {
 }
 
 // PathOf returns the path of the transfer with the given number.
-func PathOf(txs []Transfer, i int) Path {
+func PathOf(txs []Transfer, i int) Path { return pathOf(names(txs), i) }
+
+// pathOf returns the path of a leaf. It uses the memory of the leafs.
+func pathOf(level []Hash, i int) Path {
 	var p Path
-	for level := leafs(txs); len(level) > 1; level, i = up(level), i/2 {
+	for ; len(level) > 1; level, i = up(level), i/2 {
 		if s := i ^ 1; s < len(level) {
 			p = append(p, Step{Left: s < i, Sibling: level[s]})
 		}

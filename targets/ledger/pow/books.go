@@ -11,8 +11,8 @@ import (
 type books struct {
 	cfg   *Config
 	money map[string]int64
-	used  map[spend]coin.Hash // which transfer used a nonce
-	at    map[uint64]*block   // where a transfer is, by its id; nil in a block in the making
+	used  map[spend]bool    // what was spent
+	at    map[uint64]*block // where a transfer is, by its id; nil in a block in the making
 }
 
 // spend is what can be done once.
@@ -22,7 +22,7 @@ type spend struct {
 }
 
 func newBooks(cfg *Config) *books {
-	return &books{cfg: cfg, money: map[string]int64{}, used: map[spend]coin.Hash{}, at: map[uint64]*block{}}
+	return &books{cfg: cfg, money: map[string]int64{}, used: map[spend]bool{}, at: map[uint64]*block{}}
 }
 
 // Why a block does not fit the books.
@@ -64,7 +64,6 @@ func (k *books) disconnect(b *block) {
 // those of the genesis block.
 func (k *books) do(t *coin.Transfer, height uint64, b *block) error {
 	_, made := k.at[t.ID]
-	_, used := k.used[spend{t.From, t.Nonce}]
 	switch {
 	case t.From == "":
 		k.money[t.To] += int64(t.Amount)
@@ -73,12 +72,12 @@ func (k *books) do(t *coin.Transfer, height uint64, b *block) error {
 		return errLate
 	case made && !k.cfg.has(SpendTwice):
 		return errUsed
-	case used && !k.cfg.has(SpendTwice):
+	case k.used[spend{t.From, t.Nonce}] && !k.cfg.has(SpendTwice):
 		return errNonce
 	case k.money[t.From] < int64(t.Amount+t.Fee) && !k.cfg.has(Overdraft):
 		return errMoney
 	}
-	k.used[spend{t.From, t.Nonce}] = t.Hash()
+	k.used[spend{t.From, t.Nonce}] = true
 	k.at[t.ID] = b
 	k.money[t.From] -= int64(t.Amount + t.Fee)
 	k.money[t.To] += int64(t.Amount)

@@ -25,14 +25,14 @@ func (n *node) sound(b *coin.Block, name coin.Hash, parent *block) error {
 		return errHeader
 	case !name.Proven(b.Work):
 		return errWork
-	case b.Root != coin.Root(b.Txs):
+	case !b.Sealed():
 		return errRoot
 	case n.cfg.has(OwnClock) && b.Time > n.env.Wall()+second:
 		return errAhead
 	}
 	for i := range b.Txs {
 		t := &b.Txs[i]
-		if t.From == "" || t.Sane() != nil || !n.cfg.has(NoSignatures) && !n.signed(t, t.Hash()) {
+		if t.From == "" || t.Sane() != nil || !n.cfg.has(NoSignatures) && !n.signed(t) {
 			return errSign
 		}
 	}
@@ -140,9 +140,9 @@ func (n *node) sometimes(fact string) {
 
 // release puts the transfers of a block that left the chain back into the pool.
 func (n *node) release(b *block) {
-	for i := range b.Txs {
-		if t := &b.Txs[i]; !n.cfg.has(DropReorged) {
-			n.pool.add(t.Hash(), t)
+	for i, name := range b.Names() {
+		if !n.cfg.has(DropReorged) {
+			n.pool.add(name, &b.Txs[i])
 		}
 	}
 }
@@ -150,8 +150,8 @@ func (n *node) release(b *block) {
 // returned notes the transfers of a block that left the chain, and that are not
 // in the chain that the node has now.
 func (n *node) returned(b *block) {
-	for i := range b.Txs {
-		if name := b.Txs[i].Hash(); n.pool.waiting[name] != nil {
+	for _, name := range b.Names() {
+		if n.pool.waiting[name] != nil {
 			n.pool.back[name] = true
 		}
 	}
@@ -159,8 +159,7 @@ func (n *node) returned(b *block) {
 
 // seal takes the transfers of a block that came onto the chain out of the pool.
 func (n *node) seal(b *block) {
-	for i := range b.Txs {
-		name := b.Txs[i].Hash()
+	for _, name := range b.Names() {
 		if n.pool.back[name] {
 			delete(n.pool.back, name)
 			n.sometimes(factReturned)
@@ -183,7 +182,7 @@ func (n *node) condemn(b *block) {
 // expire, a vote may be due, and mining goes on elsewhere.
 func (n *node) settled() {
 	for _, t := range n.pool.expire(n.final().Height) {
-		if _, used := n.books.used[spend{t.From, t.Nonce}]; used {
+		if n.books.used[spend{t.From, t.Nonce}] {
 			n.sometimes(factConflict)
 		}
 	}

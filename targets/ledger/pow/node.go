@@ -19,7 +19,6 @@ type node struct {
 	peers []string // all nodes
 	key   ed25519.PrivateKey
 	keys  map[string]ed25519.PublicKey // of accounts and validators, as they are met
-	good  map[coin.Hash]bool           // transfers whose signature was looked at
 
 	timers  timers.Timers[*node]
 	journal *journal.Journal
@@ -49,7 +48,7 @@ type node struct {
 // New starts a node of the ledger.
 func New(env actor.Env, cfg Config) actor.Node {
 	n := &node{
-		env: env, cfg: cfg, self: env.Self().String(), keys: map[string]ed25519.PublicKey{}, good: map[coin.Hash]bool{},
+		env: env, cfg: cfg, self: env.Self().String(), keys: map[string]ed25519.PublicKey{},
 		pool: newPool(), orphans: newOrphans(), first: map[uint64]uint64{},
 		flying: map[coin.Hash]bool{}, refused: map[coin.Hash]bool{}, heard: map[coin.Hash]bool{}, chased: map[coin.Hash]int64{},
 	}
@@ -91,6 +90,11 @@ func (n *node) end() {
 	n.timers.Arm(n.env)
 }
 
+// signed reports whether the account that pays has signed a transfer.
+func (n *node) signed(t *coin.Transfer) bool {
+	return t.From != "" && t.Sane() == nil && t.Signed(n.signer(t.From))
+}
+
 // signer returns the public key that belongs to a name.
 func (n *node) signer(name string) ed25519.PublicKey {
 	key, ok := n.keys[name]
@@ -99,19 +103,6 @@ func (n *node) signer(name string) ed25519.PublicKey {
 		n.keys[name] = key
 	}
 	return key
-}
-
-// signed reports whether the account that pays has signed a transfer. That is the
-// dearest question of all, and is asked once for each.
-func (n *node) signed(t *coin.Transfer, name coin.Hash) bool {
-	if n.good[name] {
-		return true
-	}
-	if t.From == "" || t.Sane() != nil || !t.Signed(n.signer(t.From)) {
-		return false
-	}
-	n.good[name] = true
-	return true
 }
 
 // What records of the journal begin with.

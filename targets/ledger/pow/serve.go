@@ -41,13 +41,12 @@ const maxUntil = 200
 // unfit says why a transfer is refused.
 func (n *node) unfit(t *coin.Transfer) string {
 	use := spend{t.From, t.Nonce}
-	_, used := n.books.used[use]
 	switch {
-	case t.From == "" || t.From == t.To && t.From != coin.Notary || !n.signed(t, t.Hash()):
+	case t.From == "" || t.From == t.To && t.From != coin.Notary || !n.signed(t):
 		return "not a transfer of that account"
 	case n.knows(t.ID) || n.flying[t.Hash()]:
 		return "made before"
-	case used || n.pool.spends[use] > 0:
+	case n.books.used[use] || n.pool.spends[use] > 0:
 		return "nonce used"
 	case t.Until <= n.tip.Height || t.Until > n.tip.Height+maxUntil:
 		return "until when is out of range"
@@ -119,7 +118,7 @@ func (n *node) evidence(id uint64) []byte {
 	}
 	for i := range at.Txs {
 		if at.Txs[i].ID == id {
-			e := coin.Evidence{Header: at.Header, Tx: at.Txs[i], Path: coin.PathOf(at.Txs, i)}
+			e := at.Evidence(i)
 			return e.Append(nil)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // which may be nil, is told when that is so.
 func (n *node) takeTransfer(t *coin.Transfer, done func()) {
 	name := t.Hash()
-	if n.pool.waiting[name] != nil || n.flying[name] || n.knows(t.ID) || t.Until <= n.final().Height || !n.signed(t, name) {
+	if n.pool.waiting[name] != nil || n.flying[name] || n.knows(t.ID) || t.Until <= n.final().Height || !n.signed(t) {
 		return
 	}
 	rec := t.AppendTo([]byte{recTransfer})
