@@ -38,11 +38,11 @@ var stops = []stop{
 	},
 	{
 		"queue", "A queue that hands each message out once loses those of clients that did not get the answer.",
-		"ordeal run --target queue --set kind=work --set guarantee=at-most-once --workload queue --nemesis kill --consistency exactly-once --seed 1",
+		"ordeal run --target queue --set kind=work --set guarantee=at-most-once --workload queue --nemesis pause --consistency exactly-once --seed 1",
 	},
 	{
-		"files", "A filesystem that reads from the nearest replica shows less than what was synced.",
-		"ordeal run --target files --set read=any --workload append --nemesis partition --seed 1",
+		"files", "A filesystem whose standby name nodes answer readers shows less than what was synced.",
+		"ordeal run --target files --set standby-reads=on --workload append --nemesis partition --seed 1",
 	},
 	{
 		"ledger", "A ledger that calls a block final after one confirmation takes it back.",
