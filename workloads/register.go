@@ -20,28 +20,47 @@ var registerKinds = []choice.Weighted{{Name: "read", Weight: 50}, {Name: "write"
 // registers generates operations on many independent registers. Every value is
 // written once in a run, which makes the history checkable in n log n. A
 // compare-and-set expects the value that was last seen under its key, so that a
-// fair share of them succeeds.
+// fair share of them succeeds; now and then one that is still on its way there, so
+// that whether it succeeds depends on which of the two comes first.
 //
 // The keys in use at a time may be fewer than there are: then they are a window
 // that moves over all of them. What became of a key when it was left shows at the
 // end, so that a write that was lost in the middle of a run is seen too.
+//
+// Every fourth key is deleted now and then. What is deleted leaves nothing that is
+// unique, and histories with that take longer to judge, so the other keys have none.
 type registers struct {
 	*registerPlan
 	n    uint64          // operations so far
 	seen []history.Value // by key: what was last read or written with success
+	last attempt         // the last one to write something
+}
+
+// attempt is a value that may be on its way to a key.
+type attempt struct {
+	key   int
+	value history.Value // nil if there is none
 }
 
 // registerPlan is what does not change.
 type registerPlan struct {
-	source choice.Source
-	keys   []history.Value
-	active int // keys in use at a time
-	kinds  []choice.Weighted
+	source   choice.Source
+	keys     []history.Value
+	active   int // keys in use at a time
+	kinds    []choice.Weighted
+	deleting []choice.Weighted // on keys that are deleted as well
 }
 
 // stay is how many operations there are until the window of keys in use moves on
 // by one.
 const stay = 25
+
+// deletedKeys is how many keys there are to each one that is deleted as well.
+const deletedKeys = 4
+
+// eager is how many compare-and-sets there are to each one that expects what is on
+// its way.
+const eager = 4
 
 func newRegisters(p Params) gen.Gen {
 	g := &registers{registerPlan: &registerPlan{source: p.Choices}}
@@ -57,10 +76,19 @@ func newRegisters(p Params) gen.Gen {
 			g.kinds = append(g.kinds, k)
 		}
 	}
-	if deletes := p.Options.Int("deletes"); deletes > 0 {
-		g.kinds = append(g.kinds, choice.Weighted{Name: "delete", Weight: deletes})
+	g.deleting = g.kinds
+	if deletes := p.Options.Int("deletes"); deletes > 0 && slices.Contains(p.Fs, "delete") {
+		g.deleting = append(slices.Clone(g.kinds), choice.Weighted{Name: "delete", Weight: deletes})
 	}
 	return g
+}
+
+// kindsOf returns what is done to a key.
+func (p *registerPlan) kindsOf(key int) []choice.Weighted {
+	if key%deletedKeys == deletedKeys-1 {
+		return p.deleting
+	}
+	return p.kinds
 }
 
 // Next returns a random operation on a random key.
@@ -70,21 +98,29 @@ func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	if g.active < len(g.keys) {
 		key = (key + int(g.n/stay)) % len(g.keys)
 	}
-	fresh := history.Int(int64(g.n) + 1)
-	op := history.Op{F: choice.Weigh(draw, g.kinds), Key: g.keys[key]}
+	op := history.Op{F: choice.Weigh(draw, g.kindsOf(key)), Key: g.keys[key]}
+	fresh, last := history.Int(int64(g.n)+1), g.last
+	expected := g.seen[key]
+	if op.F == "cas" && draw.Chance(1, eager) && !last.value.IsNil() {
+		key, expected = last.key, last.value
+		op.Key = g.keys[key]
+	}
 	switch {
-	case op.F == "write":
-		op.Value = fresh
-	case op.F == "cas" && g.seen[key].IsNil():
+	case op.F == "cas" && expected.IsNil():
 		op.F, op.Value = "write", fresh // there is nothing yet to compare with
 	case op.F == "cas":
-		op.Value = history.List(g.seen[key], fresh)
+		op.Value = history.List(expected, fresh)
+	case op.F == "write":
+		op.Value = fresh
+	}
+	if op.F == "write" || op.F == "cas" {
+		last = attempt{key, fresh}
 	}
 	result := gen.Emit(ctx, op)
 	if result.Kind != gen.Ready {
 		return result, g // the same operation is offered again
 	}
-	return result, &registers{g.registerPlan, g.n + 1, g.seen}
+	return result, &registers{g.registerPlan, g.n + 1, g.seen, last}
 }
 
 // Update remembers the values that were seen.
@@ -110,7 +146,7 @@ func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	}
 	seen := slices.Clone(g.seen)
 	seen[key] = value
-	return &registers{g.registerPlan, g.n, seen}
+	return &registers{g.registerPlan, g.n, seen, g.last}
 }
 
 // finalReads has a client of every node read every key.
@@ -131,12 +167,12 @@ func Register() Workload {
 		Level:  Linearizable,
 		Levels: []string{Linearizable, CausalConvergent, CausalWrites, Eventual},
 		Options: []Option{
-			Number("keys", 10, 1, 10_000, "how many registers"),
-			Number("active", 0, 0, 10_000, "how many of them are in use at a time, a window that moves on; 0: all"),
-			Number("deletes", 0, 0, 100, "how many deletes there are to a hundred other operations; not every target and level has them"),
+			Number("keys", 50, 1, 10_000, "how many registers"),
+			Number("active", 10, 0, 10_000, "how many of them are in use at a time, a window that moves on; 0: all"),
+			Number("deletes", 25, 0, 100, "how many deletes there are to a hundred other operations on every fourth register, if the target has them"),
 		},
 		Fs:        []string{"read", "write"},
-		Optional:  []string{"cas"},
+		Optional:  []string{"cas", "delete"},
 		Generator: newRegisters,
 		Final:     finalReads,
 		Checkers:  judgeRegisters,

@@ -40,13 +40,15 @@ func simulate(t testing.TB, g gen.Gen, records int) []history.Op {
 }
 
 // No value is ever written twice, reads come as often as they should, and a
-// compare-and-set expects what was last seen under its key. (Here reads see
-// nothing, and then there is nothing to compare with.)
+// compare-and-set expects what was last seen under its key, or what somebody tried
+// to write just before. (Here reads see nothing, and then there is nothing to
+// compare with.)
 func TestRegisterOperations(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
 		p := paramsOf(t, Register(), seed, map[string]string{"keys": "4"}, "read", "write", "cas")
 		kinds, written, seen := map[string]int{}, map[int64]bool{}, map[string]history.Value{}
+		tried, eager := history.Op{}, 0
 		for _, op := range simulate(t, Register().Generator(p), 6000) {
 			fresh := op.Value
 			if op.F == "cas" {
@@ -66,8 +68,17 @@ func TestRegisterOperations(t *testing.T) {
 				written[v] = true
 			}
 			if op.F == "cas" && !op.Value.Elems()[0].Equal(seen[op.Key.Text()]) {
-				t.Fatalf("seed %d: %v expects %v, but %v was last seen", seed, op, op.Value.Elems()[0], seen[op.Key.Text()])
+				if !op.Key.Equal(tried.Key) || !op.Value.Elems()[0].Equal(tried.Value) {
+					t.Fatalf("seed %d: %v expects %v, but %v was last seen, and last tried was %v", seed, op, op.Value.Elems()[0], seen[op.Key.Text()], tried)
+				}
+				eager++
 			}
+			if op.F != "read" {
+				tried = history.Op{Key: op.Key, Value: fresh}
+			}
+		}
+		if eager < kinds["cas"]/10 || eager > kinds["cas"]/2 {
+			t.Errorf("seed %d: %d of %d expect what is on its way", seed, eager, kinds["cas"])
 		}
 		if kinds["read"] < 1300 || kinds["write"] < 800 || kinds["cas"] < 150 || len(kinds) != 3 {
 			t.Errorf("seed %d: %v", seed, kinds)
@@ -91,11 +102,13 @@ func TestRegisterWithoutCAS(t *testing.T) {
 	}
 }
 
-// Deletes come as often as they should, and nothing is compared with what was deleted.
+// Deletes come as often as they should, on every fourth key, and nothing is compared
+// with what was deleted. A target that has none is not asked for them.
 func TestRegisterDeletes(t *testing.T) {
 	t.Parallel()
-	p := paramsOf(t, Register(), 1, map[string]string{"keys": "2", "deletes": "25"}, "read", "write", "cas")
-	kinds, deleted := map[string]int{}, map[string]bool{}
+	options := map[string]string{"keys": "8", "active": "0", "deletes": "100"}
+	p := paramsOf(t, Register(), 1, options, "read", "write", "cas", "delete")
+	kinds, deleted, tried := map[string]int{}, map[string]bool{}, history.Op{}
 	for _, op := range simulate(t, Register().Generator(p), 6000) {
 		if op.Type == history.OK {
 			deleted[op.Key.Text()] = op.F == "delete"
@@ -104,12 +117,26 @@ func TestRegisterDeletes(t *testing.T) {
 			continue
 		}
 		kinds[op.F]++
-		if op.F == "cas" && deleted[op.Key.Text()] {
-			t.Fatalf("%v, after a delete", op)
+		switch op.F {
+		case "cas":
+			if deleted[op.Key.Text()] && !op.Value.Elems()[0].Equal(tried.Value) {
+				t.Fatalf("%v, after a delete", op)
+			}
+			tried = history.Op{Value: op.Value.Elems()[1]}
+		case "write":
+			tried = op
+		case "delete":
+			if key := op.Key.Text(); key != "k4" && key != "k8" {
+				t.Fatalf("%s was deleted", key)
+			}
 		}
 	}
-	if kinds["delete"] < 450 || kinds["delete"] > 750 {
+	if kinds["delete"] < 300 || kinds["delete"] > 450 {
 		t.Errorf("%v", kinds)
+	}
+	p = paramsOf(t, Register(), 1, options, "read", "write", "cas")
+	if ops := simulate(t, Register().Generator(p), 1000); slices.ContainsFunc(ops, func(op history.Op) bool { return op.F == "delete" }) {
+		t.Error("a delete")
 	}
 }
 

@@ -587,3 +587,53 @@ func fill(ops []tiny, at int, use func([]tiny)) {
 	}
 	ops[at].value = 0
 }
+
+// A delete is a write that nobody reads, and where there may have been one, a read
+// of nil is as good as none.
+func TestDeletes(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(11, 12))
+	invalid := 0
+	for i := range 9 * 1500 {
+		ops := random(rng, 5+i%3)
+		h, rest := withDeletes(rng, ops)
+		g := session.Guarantee(i % 9)
+		r := judge(t, h, session.Options{Guarantee: g})
+		if r.Verdict == checkers.Unknown {
+			continue // there is no read left
+		}
+		if want := brute(rest, session.Hidden, g); want != (r.Verdict == checkers.OK) {
+			t.Fatalf("%v: brute force says %v, the checker %v %+v\n%v", g, want, r.Verdict, r.Anomalies, h.Ops)
+		}
+		if r.Verdict == checkers.Invalid && len(rest) < len(ops) {
+			invalid++
+		}
+	}
+	if invalid < 100 {
+		t.Errorf("only %d are invalid for more than a read of nil: the test shows little", invalid)
+	}
+}
+
+// withDeletes makes deletes of some writes that nobody reads. It returns the
+// history with them, and what is left of the operations when reads say nothing
+// that found nil after all.
+func withDeletes(rng *rand.Rand, ops []tiny) (*history.History, []tiny) {
+	read := map[[2]int]bool{}
+	for _, o := range ops {
+		read[[2]int{o.key, o.value}] = read[[2]int{o.key, o.value}] || !o.write
+	}
+	h, deleted := record(ops, session.Hidden), map[int]bool{}
+	for i, o := range ops {
+		if !o.write || read[[2]int{o.key, o.value}] || rng.IntN(2) == 0 {
+			continue
+		}
+		deleted[o.key] = deleted[o.key] || o.typ != history.Fail
+		for _, op := range h.Ops[2*i : 2*i+2] {
+			op.F, op.Value = "delete", history.Nil
+			h.Ops[op.Index] = op
+		}
+	}
+	return h, slices.DeleteFunc(slices.Clone(ops), func(o tiny) bool {
+		return !o.write && o.typ == history.OK && o.value == 0 && deleted[o.key]
+	})
+}

@@ -77,6 +77,7 @@ func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, 
 	const states = 1 << 16
 	s := &study{opts: opts, calls: calls, states: states, clock: checkers.ClockOf(calls), pairs: make(map[[2]int32]*pair, len(calls)/2), linked: make(map[[2]int32]int32)}
 	s.report.Guarantee = opts.Guarantee
+	forgetDeleted(calls)
 	all := make([]access, len(calls))
 	for i := range calls {
 		if i%4096 == 0 && context.Cause(ctx) != nil {
@@ -95,6 +96,28 @@ func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, 
 	return s, s.order()
 }
 
+// forgetDeleted takes the answers away from reads that found nothing where something
+// may have been deleted: nobody can say what they saw.
+func forgetDeleted(calls []history.Call) {
+	var deleted intern.Table
+	for _, c := range calls {
+		if c.Invoke.F == "delete" && c.Type() != history.Fail {
+			deleted.ID(c.Invoke.Key)
+		}
+	}
+	if deleted.Len() == 0 {
+		return
+	}
+	for i, c := range calls {
+		if f := c.Invoke.F; f != "read" && f != "r" || c.Type() != history.OK || !c.Value().IsNil() {
+			continue
+		}
+		if _, may := deleted.Find(c.Invoke.Key); may {
+			calls[i].Complete = nil
+		}
+	}
+}
+
 // access reads a call. Where there is no key, a value of two is key and value.
 func (s *study) access(c history.Call) (a access, err error) {
 	key, value := c.Invoke.Key, c.Value()
@@ -105,8 +128,10 @@ func (s *study) access(c history.Call) (a access, err error) {
 		if value.IsNil() {
 			value = c.Invoke.Value
 		}
+	case "delete":
+		return access{key: s.keys.ID(key), value: s.values.ID(tombstone(c)), write: true}, nil
 	default:
-		return a, fmt.Errorf("%s is neither read nor write", f)
+		return a, fmt.Errorf("%s is neither read, write nor delete", f)
 	}
 	pair := c.Invoke.Value
 	if pair.IsNil() {
@@ -130,6 +155,11 @@ func (s *study) access(c history.Call) (a access, err error) {
 		return a, fmt.Errorf("a write of nil cannot be told from the initial state")
 	}
 	return a, nil
+}
+
+// tombstone is what a delete writes: a value of its own.
+func tombstone(c history.Call) history.Value {
+	return history.Map(history.String("deleted by"), history.Int(int64(c.Invoke.Index)))
 }
 
 func isPair(v history.Value) bool {

@@ -190,7 +190,7 @@ func (s *study) introduce(ops []int) string {
 		c := s.at(index)
 		a, _ := s.access(c)
 		value, key := history.Nil, checkers.KeyName(s.keys.Value(a.key))
-		if a.value != none {
+		if a.value != none && c.Invoke.F != "delete" {
 			value = s.values.Value(a.value)
 		}
 		if key != "" {

@@ -5,7 +5,9 @@
 //
 // Values are written to a key only once, so a read names its write (rf). The
 // operations of one process are a session, in their order (so). A read of nil found
-// the initial state, which is before all writes.
+// the initial state, which is before all writes. A delete is a write of what nobody
+// can be seen to read: once there may have been one of a key, a read of nil under
+// that key says nothing.
 //
 // # Session guarantees
 //

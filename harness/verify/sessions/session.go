@@ -85,6 +85,7 @@ func (s *sessionHistory) parse() error {
 	s.begin()
 	s.at, s.must = make([]int, len(s.Ops)), make([]bool, len(s.Ops))
 	s.value, s.writes = make([]history.Value, len(s.Ops)), make(map[int][]int)
+	s.withoutDeleted()
 	for i := range s.Ops {
 		if err := s.operation(i); err != nil {
 			return fmt.Errorf("index %d: %w", s.Ops[i].Inv, err)
@@ -92,6 +93,23 @@ func (s *sessionHistory) parse() error {
 	}
 	s.happen()
 	return s.sortWrites()
+}
+
+// withoutDeleted has the reads show nothing that found nil where a delete may have
+// happened.
+func (s *sessionHistory) withoutDeleted() {
+	deleted := make(map[string]bool)
+	for i := range s.Ops {
+		if o := &s.Ops[i]; o.Invoke.F == "delete" && !o.Failed() {
+			deleted[claim.Name(o.Invoke.Key)] = true
+		}
+	}
+	for i := range s.Ops {
+		o := &s.Ops[i]
+		if read := o.Invoke.F == "read" || o.Invoke.F == "r"; read && o.Happened() && o.Call.Value().IsNil() && deleted[claim.Name(o.Invoke.Key)] {
+			o.Complete = nil
+		}
+	}
 }
 
 // operation reads one operation. Where there is no key, a list of two is key and
@@ -109,6 +127,10 @@ func (s *sessionHistory) operation(i int) error {
 	s.at[i] = len(s.sessions[s.line[i]])
 	if o.Happened() {
 		s.sessions[s.line[i]] = append(s.sessions[s.line[i]], i)
+	}
+	if o.Invoke.F == "delete" {
+		s.value[i] = history.Map(history.String("deleted by"), history.Int(int64(o.Inv)))
+		return s.add(i, access{key: s.number(o.Invoke.Key), value: s.number(s.value[i]), write: true})
 	}
 	a := access{write: o.Invoke.F == "write" || o.Invoke.F == "w"}
 	if !a.write && o.Invoke.F != "read" && o.Invoke.F != "r" {

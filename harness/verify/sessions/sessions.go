@@ -15,7 +15,8 @@
 // Writes that were ok happened, and so did those that were read or, with links, are
 // named by one that happened. Operations of a session are in their order (so), but
 // nothing follows one of unknown outcome; who read from whom the values say (rf).
-// The initial state is before all writes. Versions that are known are in their
+// The initial state is before all writes. A delete is a write of a value that nobody
+// reads, and where one may have happened a read of nil shows nothing. Versions that are known are in their
 // order in every order below.
 //
 // read-your-writes, monotonic-reads, monotonic-writes, writes-follow-reads: for each
