@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/checkers/converge"
 	"github.com/ordeal-dev/ordeal/checkers/lease"
 	"github.com/ordeal-dev/ordeal/checkers/linear"
 	"github.com/ordeal-dev/ordeal/checkers/queue"
@@ -65,7 +66,9 @@ func (l leased) Check(ctx context.Context, h *history.History) checkers.Result {
 	return l.Checker.Check(ctx, h)
 }
 
-// judgeEmptiedQueue looks at what never came out, or too often.
+// judgeEmptiedQueue looks at what never came out, or too often, and at what the
+// replicas hold: who has forgotten something that no client has asked for since is
+// seen by that alone.
 func judgeEmptiedQueue(level string, _ Options) []checkers.Checker {
 	if level == fromSomewhere {
 		return nil
@@ -73,14 +76,16 @@ func judgeEmptiedQueue(level string, _ Options) []checkers.Checker {
 	o := queue.Options{Ordered: level == inOrder}
 	o.ExactlyOnce = level != atLeastOnce && level != inOrder
 	o.AtMostOnce = level == atMostOnce || level == Linearizable
-	return []checkers.Checker{queue.New(o)}
+	return []checkers.Checker{queue.New(o), converge.New(converge.Options{})}
 }
 
 // inOrder is the level of queues that deliver at least once, and nothing while the
 // message before it may come back.
 const inOrder = "fifo"
 
-// work generates what producers and consumers do.
+// work generates what producers and consumers do. There is more of the one and of
+// the other by turns, like the tide: queues grow long, and run empty, which is when
+// it matters whether a message is there.
 type work struct {
 	*workPlan
 	n     uint64 // operations so far
@@ -92,9 +97,18 @@ type work struct {
 type workPlan struct {
 	source choice.Source
 	keys   []history.Value
-	kinds  []choice.Weighted
+	tides  [2]tide
 	ends   []choice.Weighted // of what is held
 }
+
+// tide is what is done as long as there is more to put in, or to take out.
+type tide struct {
+	kinds []choice.Weighted
+	flow  []choice.Weighted // of these, what puts in and takes out
+}
+
+// turn is how many operations there are until the tide turns.
+const turn = 350
 
 // held is a message that a process received and has not settled.
 type held struct {
@@ -116,14 +130,10 @@ const (
 
 func newWork(p Params) gen.Gen {
 	g := &work{workPlan: &workPlan{source: p.Choices, keys: queueKeys(p.Options)}}
-	g.kinds = []choice.Weighted{{Name: "enqueue", Weight: 25}}
-	if slices.Contains(p.Fs, "dequeue") {
-		g.kinds = append(g.kinds, choice.Weighted{Name: "dequeue", Weight: 30})
-	}
+	g.tides = [2]tide{newTide(p.Fs, 30, 20), newTide(p.Fs, 4, 46)}
 	if !slices.Contains(p.Fs, "receive") {
 		return g
 	}
-	g.kinds = append(g.kinds, choice.Weighted{Name: "receive", Weight: 25}, choice.Weighted{Name: settle, Weight: 50})
 	g.ends = []choice.Weighted{{Name: later, Weight: 8}}
 	for _, k := range []choice.Weighted{{Name: "ack", Weight: 64}, {Name: "nack", Weight: 18}, {Name: "extend", Weight: 16}} {
 		if slices.Contains(p.Fs, k.Name) {
@@ -131,6 +141,21 @@ func newWork(p Params) gen.Gen {
 		}
 	}
 	return g
+}
+
+// newTide returns what is done if elements go in and come out so often, each for a
+// kind of operation that does it.
+func newTide(fs []string, in, out int64) tide {
+	t := tide{flow: []choice.Weighted{{Name: "enqueue", Weight: in}}}
+	for _, f := range []string{"dequeue", "receive"} {
+		if slices.Contains(fs, f) {
+			t.flow = append(t.flow, choice.Weighted{Name: f, Weight: out})
+		}
+	}
+	if t.kinds = t.flow; slices.Contains(fs, "receive") {
+		t.kinds = append(slices.Clone(t.flow), choice.Weighted{Name: settle, Weight: 50})
+	}
+	return t
 }
 
 func queueKeys(o Options) []history.Value {
@@ -146,14 +171,15 @@ func (g *work) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	draw := g.source.Stream("queue", g.n)
 	next := *g
 	next.n++
-	op := history.Op{F: choice.Weigh(draw, g.kinds), Key: g.keys[draw.IntN(len(g.keys))]}
+	t := &g.tides[min(1, g.n/turn%3)] // the ebb is the longer one: what is leased holds others up
+	op := history.Op{F: choice.Weigh(draw, t.kinds), Key: g.keys[draw.IntN(len(g.keys))]}
 	if op.F == settle {
 		if at := g.free(ctx, draw); at >= 0 {
 			if result := next.settle(ctx, draw, at); result.Kind == gen.Ready {
 				return result, &next
 			}
 		}
-		op.F = []string{"enqueue", "receive"}[draw.IntN(2)]
+		op.F = choice.Weigh(draw, t.flow)
 	}
 	if op.F == "enqueue" {
 		next.added++

@@ -84,7 +84,9 @@ func (w *waiting) use(t *testing.T, g gen.Gen, limit int, now *int64) []history.
 		}
 		roster.Begin(op.Process)
 		g = next.Update(roster.Context(*now), &op)
+		op.Time = *now
 		done := w.do(op, *now)
+		done.Time = *now + 25e5
 		if len(ops)%101 == 100 {
 			done.Type, done.Value = history.Info, op.Value
 		}
@@ -107,7 +109,7 @@ func TestQueueOperations(t *testing.T) {
 	for seed := range uint64(5) {
 		p := paramsOf(t, Queue(), seed, nil, append(Queue().Fs, "receive", "ack", "nack", "extend")...)
 		w, now, next := newWaiting(), int64(0), int64(1)
-		kinds, had, stale := map[string]int{}, map[string]history.Process{}, 0
+		kinds, had, stale, empty := map[string]int{}, map[string]history.Process{}, 0, [2]int{}
 		ops := w.use(t, Queue().Generator(p), 3000, &now)
 		for i := 0; i < len(ops); i += 2 {
 			op, done := ops[i], ops[i+1]
@@ -128,16 +130,22 @@ func TestQueueOperations(t *testing.T) {
 			if done.Type == history.Fail {
 				stale++
 			}
+			if done.Type == history.OK && done.Value.IsNil() {
+				empty[map[bool]int{true: 1}[i/2/turn%3 == 0]]++
+			}
 		}
 		if min(kinds["enqueue"], kinds["receive"]) < 500 || min(kinds["ack"], kinds["nack"]) < 100 || kinds["extend"] < 50 || stale == 0 {
 			t.Errorf("seed %d: %v, %d with receipts that were out of date", seed, kinds, stale)
+		}
+		if empty[0] < 100 || empty[0] < 4*empty[1] {
+			t.Errorf("seed %d: nothing was found %d times at ebb and %d times at flood", seed, empty[0], empty[1])
 		}
 		ops = append(ops, w.use(t, Queue().Final(p), 0, &now)...)
 		if len(w.leases) > 0 || slices.ContainsFunc(queueKeys(p.Options), func(k history.Value) bool { return len(w.ready[k.Text()]) > 0 }) {
 			t.Errorf("seed %d: in the end there is %+v", seed, w)
 		}
 		for i := range ops {
-			ops[i].Index, ops[i].Time = i, int64(i)*25e5
+			ops[i].Index = i
 		}
 		h := &history.History{Ops: ops}
 		for _, c := range slices.Concat(Queue().Checkers(atLeastOnce, p.Options), Queue().Recovered(atLeastOnce, p.Options)) {
