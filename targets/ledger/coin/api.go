@@ -94,7 +94,7 @@ const (
 // View is what a node takes for its chain.
 type View struct {
 	Tip, Final, Bound Hash   // Bound is the block that the node may not leave
-	Blocks            []Told // from below Since to the tip, the lowest first
+	Blocks            []Told // those that Since does not build on, each after its parent: up to the tip, Final and Bound
 	Vote              *Vote  // the last of the node's own
 	Expired           []uint64
 }

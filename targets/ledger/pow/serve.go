@@ -1,6 +1,8 @@
 package pow
 
 import (
+	"slices"
+
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
@@ -91,12 +93,21 @@ func (n *node) fate(id uint64) string {
 	}
 }
 
-// view returns the node's chain, from where the chain that the client knows left it.
+// view returns the node's chain, from where the chain that the client knows left
+// it. What the node takes for final or justified has to be in its chain; if it is
+// not, the client gets to see where it is instead.
 func (n *node) view(r *coin.Request) *coin.View {
 	v := &coin.View{Tip: n.tip.name, Final: n.final().name, Bound: n.bound().name, Vote: n.vote}
 	blocks := n.tree.genesis.upTo(n.tip)
 	if since := n.tree.briefs[r.Since]; since != nil {
 		blocks = path(meet(since, n.tip), n.tip)
+	}
+	for _, end := range []*block{n.final(), n.bound()} {
+		for _, b := range path(meet(end, n.tip), end) {
+			if !slices.Contains(blocks, b) {
+				blocks = append(blocks, b)
+			}
+		}
 	}
 	for _, b := range blocks {
 		v.Blocks = append(v.Blocks, coin.Told{Name: b.name, Block: b.Block})
