@@ -130,7 +130,7 @@ const (
 func Facts(quorum bool) []string {
 	facts := []string{factReorg, factOrphan, factReturned, factCatchUp}
 	if quorum {
-		facts = append(facts, factSkipped)
+		facts = append(facts, factSkipped, factBound)
 	}
 	return slices.Clip(facts)
 }
