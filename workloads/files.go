@@ -17,7 +17,7 @@ import (
 func Files() Workload {
 	return Workload{
 		Name:   files.Name,
-		Doc:    "files that are written as a whole and opened again, and names that are created, renamed and deleted",
+		Doc:    "files that are written as a whole, cut, moved and opened again, and names that are created, renamed and deleted",
 		Level:  closeToOpen,
 		Levels: []string{closeToOpen, Eventual},
 		Options: []Option{
@@ -25,6 +25,7 @@ func Files() Workload {
 			Number("names", 20, 2, 1000, "about how many other names there are at a time"),
 		},
 		Fs:        []string{"read", "write", "create", "rename", "delete", "list"},
+		Optional:  []string{"move"},
 		Generator: newFiles,
 		Final:     finalFiles,
 		Checkers: func(level string, _ Options) []checkers.Checker {
@@ -43,6 +44,9 @@ var fileKinds = []choice.Weighted{
 	{Name: "rename", Weight: 12}, {Name: "delete", Weight: 8}, {Name: "list", Weight: 12},
 }
 
+// edit is the kind of what is done on desks.
+const edit = "edit"
+
 // tree generates operations on files. A name is used for one file only, and each
 // write has a tag of its own. What is renamed or deleted is mostly a name that
 // is there and that nobody else is after, and now and then one that may be gone.
@@ -53,6 +57,7 @@ type tree struct {
 	there []history.Value
 	taken []history.Value // lately
 	kept  []history.Value // nobody takes them
+	desks []desk
 }
 
 // treePlan is what does not change.
@@ -60,6 +65,7 @@ type treePlan struct {
 	source choice.Source
 	keys   []history.Value
 	most   int
+	kinds  []choice.Weighted
 }
 
 const (
@@ -69,9 +75,13 @@ const (
 )
 
 func newFiles(p Params) gen.Gen {
-	g := &tree{treePlan: &treePlan{source: p.Choices, most: int(p.Options.Int("names"))}}
+	g := &tree{treePlan: &treePlan{source: p.Choices, most: int(p.Options.Int("names")), kinds: fileKinds}}
 	for i := range p.Options.Int("files") {
 		g.keys = append(g.keys, fileKey(i))
+	}
+	if hasDesks(p) {
+		g.kinds = append(slices.Clone(g.kinds), choice.Weighted{Name: edit, Weight: 16})
+		g.desks = make([]desk, desks)
 	}
 	return g
 }
@@ -83,8 +93,14 @@ func (g *tree) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	draw := g.source.Stream("files", g.n)
 	next := *g
 	next.n++
-	op := history.Op{F: choice.Weigh(draw, fileKinds)}
+	op := history.Op{F: choice.Weigh(draw, g.kinds)}
 	switch {
+	case op.F == edit:
+		if result, desks := g.onDesk(ctx, draw); result.Kind == gen.Ready {
+			next.desks = desks
+			return result, &next
+		}
+		op.F = "read" // all desks are busy
 	case op.F == "create" && len(g.there) >= g.most:
 		op.F = "delete"
 	case (op.F == "rename" || op.F == "delete") && len(g.there) == 0:
@@ -94,7 +110,7 @@ func (g *tree) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	name := history.String("n" + strconv.FormatUint(g.n+1, 10))
 	switch vain := len(g.there) > 1 && draw.Chance(1, inVain); op.F {
 	case "read":
-		op.Key = choice.Pick(draw, g.keys)
+		op.Key = choice.Pick(draw, g.readable(ctx.Time))
 	case "write":
 		op.Key, op.Value = choice.Pick(draw, g.keys), fresh
 	case "create":
@@ -142,8 +158,14 @@ func (g *tree) keep(draw *choice.Stream) history.Value {
 	return name
 }
 
-// Update remembers the names that were made.
+// Update remembers the names that were made, and what came of the work on desks.
 func (g *tree) Update(_ *gen.Context, ev *history.Op) gen.Gen {
+	if i := g.deskOf(ev); i >= 0 {
+		next := *g
+		next.desks = slices.Clone(g.desks)
+		next.desks[i].ended(ev)
+		return &next
+	}
 	if ev.Type != history.OK {
 		return g
 	}
@@ -169,5 +191,9 @@ func finalFiles(p Params) gen.Gen {
 	for i := range p.Options.Int("files") {
 		ops = append(ops, history.Op{F: "read", Key: fileKey(i)})
 	}
-	return gen.OnClients(gen.EachNode(gen.Ops(append(ops, history.Op{F: "list"})...)))
+	ops = append(ops, history.Op{F: "list"})
+	if !hasDesks(p) {
+		return gen.OnClients(gen.EachNode(gen.Ops(ops...)))
+	}
+	return gen.OnClients(gen.EachNode(gen.Sequence(gen.Ops(ops...), &filed{})))
 }

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +142,63 @@ func TestFileLevels(t *testing.T) {
 		r := Append().Checkers(level, Options{})[0].Check(t.Context(), h)
 		if len(r.Anomalies) != want {
 			t.Errorf("%s: %v %v", level, r.Verdict, r.Anomalies)
+		}
+	}
+}
+
+// What is done to a file on a desk is done by one after the other; a file with which
+// nobody knows what happened is left alone, one that was moved is not written again,
+// and every content is cut once at most. The final phase reads all of them.
+func TestDesks(t *testing.T) {
+	t.Parallel()
+	type state struct{ busy, left, moved bool }
+	done := map[string]int{}
+	for seed := range uint64(5) {
+		w := Files()
+		p := paramsOf(t, w, seed, nil, append(w.Fs, "move")...)
+		run := gen.Phases(gen.TimeLimit(10*time.Second, gen.OnClients(gen.Rate(p.Choices, "rate", 100, w.Generator(p)))), gen.Final(w.Final(p)))
+		states, cut, worked, read := map[string]*state{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+		for _, op := range simulate(t, run, 20000) {
+			key := op.Key.Text()
+			if !strings.HasPrefix(key, "d") {
+				continue
+			}
+			if op.F == "read" {
+				read[key] = read[key] || op.Final
+				continue
+			}
+			s := states[key]
+			if s == nil {
+				s = &state{}
+				states[key] = s
+			}
+			worked[key] = true
+			isCut := op.Value.Kind() == history.KindMap
+			switch {
+			case op.Type == history.Info:
+				s.left = true
+			case op.Type != history.Invoke:
+				s.busy = false
+				s.moved = s.moved || op.F == "move" && op.Type == history.OK
+			case s.busy || s.left || s.moved && !isCut || isCut && cut[op.Value.String()]:
+				t.Fatalf("seed %d: %v on a file with %+v", seed, op, *s)
+			case isCut:
+				cut[op.Value.String()], s.busy = true, true
+				done["cut"]++
+			default:
+				s.busy = true
+				done[op.F]++
+			}
+		}
+		for key := range worked {
+			if !read[key] {
+				t.Errorf("seed %d: nobody read %s in the end", seed, key)
+			}
+		}
+	}
+	for _, what := range []string{"write", "cut", "move"} {
+		if done[what] < 20 {
+			t.Errorf("done: %v", done)
 		}
 	}
 }

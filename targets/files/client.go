@@ -13,10 +13,11 @@ import (
 	"github.com/ordeal-dev/ordeal/targets/kit/request"
 )
 
-// Files that are written as a whole and names that come and go are in two
+// Files that are written as a whole and names that come and go are in different
 // directories, so that a list of the latter is not full of the former.
 const (
 	contents = "content/"
+	moved    = "moved/"
 	names    = "names/"
 	streams  = "streams/"
 )
@@ -35,13 +36,25 @@ func content(tag string) []byte {
 	return b[:size+100]
 }
 
-// tagOf returns the tag of a content. What is not all of one content is none.
+// cutLength is to how many bytes a content is cut: to anything from its tag to
+// nearly all of it, so that some blocks are cut, and others go.
+func cutLength(whole []byte) int {
+	const head = 30 // the tag is in there
+	return head + (len(whole)-head)*(len(whole)%19)/19
+}
+
+// tagOf returns the tag of a content, and {"cut": TAG} for one that was cut. What is
+// neither is none.
 func tagOf(b []byte) history.Value {
 	tag, _, _ := strings.Cut(string(b), " ")
-	if !bytes.Equal(b, content(tag)) {
+	switch whole := content(tag); {
+	case bytes.Equal(b, whole):
+		return request.Value(tag)
+	case bytes.Equal(b, whole[:cutLength(whole)]):
+		return history.Map(history.String("cut"), request.Value(tag))
+	default:
 		return history.String(fmt.Sprintf("not a whole content: %d bytes that begin with %.30q", len(b), b))
 	}
-	return request.Value(tag)
 }
 
 // filesClient does the operations of the workload files.
@@ -50,8 +63,16 @@ type filesClient struct{ caller request.Caller }
 // Invoke does one operation.
 func (c *filesClient) Invoke(env client.Env, op history.Op) history.Op {
 	switch op.F {
-	case "read", "write":
-		return c.content(env, op)
+	case "read":
+		return c.read(env, op)
+	case "write":
+		if cut := op.Value.Get("cut"); !cut.IsNil() {
+			return c.truncate(env, op, cut)
+		}
+		return c.write(env, op)
+	case "move":
+		key := request.Text(op.Key)
+		return c.change(env, op, &namespace.Command{Kind: namespace.Rename, Name: contents + key, To: moved + key})
 	case "list":
 		return c.list(env, op)
 	}
@@ -70,11 +91,30 @@ func (c *filesClient) Invoke(env client.Env, op history.Op) history.Op {
 	default:
 		return client.Fail(op, "bad-request: no operation "+op.F)
 	}
-	op, a := space(&c.caller, env, op, &cmd)
+	return c.change(env, op, &cmd)
+}
+
+// change has the namespace carry out a command.
+func (c *filesClient) change(env client.Env, op history.Op, cmd *namespace.Command) history.Op {
+	op, a := space(&c.caller, env, op, cmd)
 	if a != nil {
 		return client.OK(op, op.Value)
 	}
 	return op
+}
+
+// truncate cuts the content with a tag, which the file is known to have, in the
+// directory where it is.
+func (c *filesClient) truncate(env client.Env, op history.Op, tag history.Value) history.Op {
+	cmd := namespace.Command{Kind: namespace.Truncate, Length: uint64(cutLength(content(request.Text(tag))))}
+	var end history.Op
+	for _, dir := range []string{contents, moved} {
+		cmd.Name = dir + request.Text(op.Key)
+		if end = c.change(env, op, &cmd); end.Type != history.Fail || end.Error != namespace.NotFound.String() {
+			break
+		}
+	}
+	return end
 }
 
 // space asks the namespace for something. The answer is nil if there is none, or
@@ -110,24 +150,35 @@ func (c *filesClient) list(env client.Env, op history.Op) history.Op {
 	return client.OK(op, history.Map(all...))
 }
 
-func (c *filesClient) content(env client.Env, op history.Op) history.Op {
-	q := ask.Request{Op: ask.Read, Name: contents + request.Text(op.Key)}
-	if op.F == "write" {
-		q.Op, q.Data = ask.Write, content(request.Text(op.Value))
-	}
-	code, body, err := c.caller.Call(env, op, q.ReadOnly(), q.AppendTo(nil))
+func (c *filesClient) write(env client.Env, op history.Op) history.Op {
+	q := ask.Request{Op: ask.Write, Name: contents + request.Text(op.Key), Data: content(request.Text(op.Value))}
+	code, _, err := c.caller.Call(env, op, false, q.AppendTo(nil))
 	switch {
 	case err != nil:
-		return client.Broken(op, err, q.ReadOnly())
-	case code == request.OK && op.F == "write":
-		return client.OK(op, op.Value)
+		return client.Broken(op, err, false)
 	case code == request.OK:
-		return client.OK(op, tagOf(body))
-	case code == ask.Missing && op.F == "read":
-		return client.OK(op, history.Nil)
+		return client.OK(op, op.Value)
 	default:
-		return request.Ended(op, code, q.ReadOnly())
+		return request.Ended(op, code, false)
 	}
+}
+
+// read looks for a file in the directory where files are written, and then in that
+// to which they are moved, once: so what is in neither was not there yet at first.
+func (c *filesClient) read(env client.Env, op history.Op) history.Op {
+	for _, dir := range []string{contents, moved} {
+		q := ask.Request{Op: ask.Read, Name: dir + request.Text(op.Key)}
+		code, body, err := c.caller.Call(env, op, true, q.AppendTo(nil))
+		switch {
+		case err != nil:
+			return client.Broken(op, err, true)
+		case code == request.OK:
+			return client.OK(op, tagOf(body))
+		case code != ask.Missing:
+			return request.Ended(op, code, true)
+		}
+	}
+	return client.OK(op, history.Nil)
 }
 
 // recordSize is the bytes of a record of the workload append.

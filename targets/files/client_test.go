@@ -24,7 +24,7 @@ type answering struct {
 func (a answering) Node() int                        { return 0 }
 func (a answering) Call(int, []byte) ([]byte, error) { return a.answer, a.err }
 
-// A content is read as its tag, and what is not all of one content as none.
+// A content is read as its tag, one that was cut as such, and what is neither as none.
 func TestContent(t *testing.T) {
 	t.Parallel()
 	longest := 0
@@ -35,8 +35,11 @@ func TestContent(t *testing.T) {
 		if got := tagOf(b); !got.Equal(tag) {
 			t.Fatalf("the content of %v is read as %v", tag, got)
 		}
+		if got := tagOf(b[:cutLength(b)]); !got.Get("cut").Equal(tag) {
+			t.Fatalf("the content of %v that was cut is read as %v", tag, got)
+		}
 		other := content(request.Text(history.Int(n + 1)))
-		for _, bad := range [][]byte{b[:len(b)-1], b[:len(b)/2], append(slices.Clone(b[:60]), other[60:]...), nil, append(slices.Clone(b), 'x')} {
+		for _, bad := range [][]byte{b[:len(b)-1], b[:cutLength(b)-1], append(slices.Clone(b[:60]), other[60:]...), nil, append(slices.Clone(b), 'x')} {
 			if got := tagOf(bad); got.Kind() != history.KindString {
 				t.Fatalf("%.50q is read as %v", bad, got)
 			}
@@ -74,6 +77,7 @@ func TestEndings(t *testing.T) {
 		return request.Answer(request.OK, (&namespace.Answer{Code: c}).Append(nil))
 	}
 	pair := history.List(history.String("a"), history.String("b"))
+	cut := history.Map(history.String("cut"), history.Int(1))
 	lost := errors.New("lost")
 	for _, c := range []struct {
 		op   history.Op
@@ -94,6 +98,10 @@ func TestEndings(t *testing.T) {
 		{history.Op{F: "write", Key: history.String("f"), Value: history.Int(1)}, answering{err: lost}, history.Info, history.Int(1)},
 		{history.Op{F: "read", Key: history.String("f")}, answering{answer: request.Answer(ask.Missing, nil)}, history.OK, history.Nil},
 		{history.Op{F: "read", Key: history.String("f")}, answering{answer: request.Answer(request.OK, content("8"))}, history.OK, history.Int(8)},
+		{history.Op{F: "write", Key: history.String("f"), Value: cut}, answering{answer: space(namespace.OK)}, history.OK, cut},
+		{history.Op{F: "write", Key: history.String("f"), Value: cut}, answering{answer: space(namespace.NotFound)}, history.Fail, cut},
+		{history.Op{F: "write", Key: history.String("f"), Value: cut}, answering{err: lost}, history.Info, cut},
+		{history.Op{F: "move", Key: history.String("f")}, answering{answer: space(namespace.Leased)}, history.Fail, history.Value{}},
 	} {
 		if got := (&filesClient{}).Invoke(c.from, c.op); got.Type != c.want || !got.Value.Equal(c.out) {
 			t.Errorf("%v: %v %v, want %v %v", c.op, got.Type, got.Value, c.want, c.out)

@@ -113,7 +113,7 @@ func number(s targets.Settings, name string, least, most int) (int, error) {
 
 // operations lists what the clients of each workload do.
 var operations = map[string][]string{
-	"files":  {"read", "write", "create", "rename", "delete", "list"},
+	"files":  {"read", "write", "create", "rename", "delete", "list", "move"},
 	"append": {"append", "sync", "read"},
 }
 

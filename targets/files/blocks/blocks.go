@@ -41,38 +41,30 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Replica is what the node has of a block.
 type Replica struct {
 	ID, Stamp uint64
-	Length    uint64 // in bytes, some of which may be on their way to the disk
-	Synced    uint64 // so many are on it for good
-	marks     []mark
+	Length    uint64   // in bytes, some of which may be on their way to the disk
+	Synced    uint64   // so many are on it for good
+	sums      []uint32 // of the bytes up to each one
 }
 
-// mark is the checksum of all bytes up to the end of a chunk.
-type mark struct {
-	end uint64
-	sum uint32
-}
-
-// Sum returns a checksum of the first bytes of the replica: of the chunks that
-// are not beyond length.
+// Sum returns a checksum of the first bytes of the replica, of as many as it has.
+// In which chunks they were written makes no difference: a block may have been cut
+// within one, and whoever got a copy of it after that has other chunks.
 func (r *Replica) Sum(length uint64) uint32 {
-	sum := uint32(0)
-	for _, m := range r.marks {
-		if m.end <= length {
-			sum = m.sum
-		}
+	if length = min(length, r.Length); length > 0 {
+		return r.sums[length-1]
 	}
-	return sum
+	return 0
 }
 
 func (r *Replica) name() string { return fmt.Sprintf("%s%d-%d", prefix, r.ID, r.Stamp) }
 
 func (r *Replica) grow(data []byte) {
-	sum := uint32(0)
-	if n := len(r.marks); n > 0 {
-		sum = r.marks[n-1].sum
+	sum := r.Sum(r.Length)
+	for i := range data {
+		sum = crc32.Update(sum, castagnoli, data[i:i+1])
+		r.sums = append(r.sums, sum)
 	}
 	r.Length += uint64(len(data))
-	r.marks = append(r.marks, mark{r.Length, crc32.Update(sum, castagnoli, data)})
 }
 
 // Options are the bugs of a store, and where it logs what it holds.

@@ -265,3 +265,25 @@ func FuzzChunks(f *testing.F) {
 		parseName(string(b))
 	})
 }
+
+// What a replica holds up to some byte has one sum, whatever chunks it came in.
+func TestSum(t *testing.T) {
+	t.Parallel()
+	var whole, parts, none Replica
+	data := []byte("what is the same has the same sum")
+	whole.grow(data)
+	for i := 0; i < len(data); i += 5 {
+		parts.grow(data[i:min(i+5, len(data))])
+	}
+	seen := map[uint32]bool{}
+	for n := range uint64(len(data)) {
+		sum := whole.Sum(n + 1)
+		if parts.Sum(n+1) != sum || seen[sum] {
+			t.Errorf("%d bytes: %08x in one chunk, %08x in several", n+1, sum, parts.Sum(n+1))
+		}
+		seen[sum] = true
+	}
+	if whole.Sum(1000) != whole.Sum(whole.Length) || whole.Sum(0) != none.Sum(5) {
+		t.Error("bytes that are not there count")
+	}
+}
