@@ -99,7 +99,7 @@ func eachCase(t *testing.T, file string, do func(oracleCase)) {
 func confirm(t *testing.T, c oracleCase, certificate string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	if code := cli.Main(registry.Builtin(), []string{"verify", "-", certificate}, strings.NewReader(c.History), &out, &errOut); code != cli.ExitOK {
+	if code := cli.Main(registry.Builtin(), []string{"verify", "--json", "-", certificate}, strings.NewReader(c.History), &out, &errOut); code != cli.ExitOK {
 		t.Errorf("%s: the certificate is refused: %s%s", c.ID, &out, &errOut)
 	}
 	_ = os.Remove(certificate)

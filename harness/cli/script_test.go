@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // judging thousands of small histories would else be a third collecting
 	testscript.Main(m, map[string]func(){
 		"ordeal": func() {
 			os.Exit(cli.Main(registry.Builtin(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
