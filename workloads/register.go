@@ -169,10 +169,11 @@ func Register() Workload {
 		Options: []Option{
 			Number("keys", 50, 1, 10_000, "how many registers"),
 			Number("active", 10, 0, 10_000, "how many of them are in use at a time, a window that moves on; 0: all"),
-			Number("deletes", 25, 0, 100, "how many deletes there are to a hundred other operations on every fourth register, if the target has them"),
+			Number("deletes", 10, 0, 100, "how many deletes there are to a hundred other operations on every fourth register, if the target has them"),
 		},
 		Fs:        []string{"read", "write"},
 		Optional:  []string{"cas", "delete"},
+		Rare:      []string{"delete"},
 		Generator: newRegisters,
 		Final:     finalReads,
 		Checkers:  judgeRegisters,

@@ -52,6 +52,9 @@ type Workload struct {
 	// operations that it looks at.
 	Fs       []string
 	Optional []string
+	// Rare lists those of which a short run has too few to ask for a number that
+	// were ok.
+	Rare []string
 
 	// Generator returns what clients do under load, without a rate or an end;
 	// Final what they do after recovery. A workload without a generator judges

@@ -41,8 +41,13 @@ func (t *Test) judgement() Judgement {
 	return Judgement{
 		Workload: t.Workload, Options: t.options, Level: t.Level,
 		Promise: Promise{Level: t.Promise.Level, Doc: t.Promise.Doc},
-		Worth:   &worthOf{t.Plan.Floors, t.Fs, t.faultKinds()},
+		Worth:   &worthOf{t.Plan.Floors, t.frequent(), t.faultKinds()},
 	}
+}
+
+// frequent returns the kinds of operations of which a run has many.
+func (t *Test) frequent() []string {
+	return slices.DeleteFunc(slices.Clone(t.Fs), func(f string) bool { return slices.Contains(t.Workload.Rare, f) })
 }
 
 // Judge judges a history. It never fails: whatever goes wrong is part of the
