@@ -55,6 +55,9 @@ func (r registerObject) name(x *act, k *knot) string {
 	case k == nil:
 		return ""
 	case x.a != int64(none) && !k.reachable(k.last):
+		if r.refused(x, k) {
+			return "dirty-read"
+		}
 		return "thin-air-read"
 	case k.exceeded():
 		return "double-cas"
@@ -62,6 +65,26 @@ func (r registerObject) name(x *act, k *knot) string {
 		return "lost-write"
 	}
 	return k.untimely()
+}
+
+// refused reports whether what was found is what an operation would have left that
+// failed, and that had begun by then.
+func (r registerObject) refused(x *act, k *knot) bool {
+	found := r.values.Value(int32(x.a))
+	return slices.ContainsFunc(k.calls, func(c history.Call) bool {
+		if c.Type() != history.Fail || c.Invoke.Index > int(x.res) {
+			return false
+		}
+		pair := argument(c).Elems()
+		switch c.Invoke.F {
+		case "write":
+			return known(argument(c)).Equal(found)
+		case "cas":
+			return len(pair) == 2 && known(pair[1]).Equal(found)
+		default:
+			return c.Invoke.F == "delete" && found.IsNil()
+		}
+	})
 }
 
 // exceeded reports whether more operations replaced a value of a register than it

@@ -141,3 +141,43 @@ func places(n int) []int {
 	}
 	return list
 }
+
+// What only an operation that failed can have left is a dirty read, also from a
+// moment on at which there was something else.
+func TestDirtyReads(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		f, arg, answer string
+		want           string
+	}{
+		{"delete", "null", "null", "dirty-read"},
+		{"write", "7", "7", "dirty-read"},
+		{"cas", "[6,7]", "7", "dirty-read"},
+		{"cas", "[6,7]", "6", "thin-air-read"},
+		{"read", "null", "7", "thin-air-read"},
+	} {
+		h, err := history.Read(strings.NewReader(fmt.Sprintf(`
+{"process":0,"type":"invoke","f":%[1]q,"value":%[2]s}
+{"process":0,"type":"fail","f":%[1]q,"value":%[2]s}
+{"process":1,"type":"invoke","f":"read","value":null}
+{"process":1,"type":"ok","f":"read","value":%[3]s}
+`, c.f, c.arg, c.answer)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls, err := h.Calls()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := CASRegister().decode(calls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := r.problem(r.ops)
+		p.first = int64(r.number(history.Int(5)))
+		k, ok := tie(p, p, newBudget(t.Context(), Options{}))
+		if !ok || k.name() != c.want {
+			t.Errorf("after a %s of %s that did not happen, a read of %s is %s, not %s", c.f, c.arg, c.answer, k.name(), c.want)
+		}
+	}
+}
