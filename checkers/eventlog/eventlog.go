@@ -58,6 +58,8 @@
 //	                       or, where these are not known, at one time
 //	commit-ahead           an offset was committed, but nobody of the group had polled
 //	                       some message below it
+//	lost-commit            a member of a group was told what it owns, and polled what
+//	                       is below an offset that had been committed before that
 //	zombie-write           sent under an epoch after a newer one had begun
 //	zombie-commit          committed in a generation after a newer one had begun
 //
@@ -113,6 +115,7 @@ const (
 	TornTransaction     = "torn-transaction"
 	DoubleAssignment    = "double-assignment"
 	CommitAhead         = "commit-ahead"
+	LostCommit          = "lost-commit"
 	ZombieWrite         = "zombie-write"
 	ZombieCommit        = "zombie-commit"
 )
@@ -120,7 +123,7 @@ const (
 // order is the order in which anomalies are shown: the gravest first.
 var order = []string{
 	Truncation, InconsistentOffsets, TornTransaction, LostWrite, G1a, ThinAirRead, Duplicate, PrecommittedRead, NonmonotonicSend, IntNonmonotonicSend,
-	NonmonotonicPoll, IntNonmonotonicPoll, PollSkip, IntPollSkip, DoubleAssignment, ZombieWrite, ZombieCommit, CommitAhead,
+	NonmonotonicPoll, IntNonmonotonicPoll, PollSkip, IntPollSkip, DoubleAssignment, ZombieWrite, ZombieCommit, CommitAhead, LostCommit,
 	G1c, G1cRealtime, GSingle, GSingleRealtime, G2, G2Realtime, Unseen, G0, G0Realtime, IntSendSkip,
 }
 

@@ -92,6 +92,7 @@ func (j *judge) groups() {
 	j.exclusive()
 	j.fenced()
 	j.processed()
+	j.resumed()
 }
 
 // tenure is the time in which a member certainly believed that a key was its own:
@@ -364,6 +365,66 @@ func (j *judge) ahead(g *progress, c commitment, i int32, t *txn) {
 		return j.anomaly(c.key, fmt.Sprintf("process %v committed offset %d at %s, which says that everything below is done; but %v is at offset %d, and nobody of its group had polled that by %s, although the group began at offset %d",
 			t.Invoke.Process, c.offset, j.clock.At(t.Invoke), p.values.Value(s.held[0].value), s.offset, j.clock.At(t.Complete), p.slots[p.log[g.base]].offset),
 			ops...)
+	})
+}
+
+// resume is where a member that was told what it owns begins to poll a key.
+type resume struct {
+	commitment
+	by int32 // the operation that committed the offset
+}
+
+// resumed sees that a member that is told what it owns begins where its group was:
+// not before an offset that had been committed before the member asked.
+func (j *judge) resumed() {
+	groups := make([]string, len(j.txns))
+	j.members(func(i int32, _ *txn, group string) { groups[i] = group })
+	force, resumes := map[share]resume{}, make([][]resume, len(j.txns))
+	for _, e := range j.events() {
+		i := int32(e.Call)
+		t := &j.txns[i]
+		switch n := len(t.grants); {
+		case t.Type() != history.OK:
+		case e.End:
+			for _, c := range t.commits {
+				force[share{groups[i], c.key}] = resume{c, i}
+			}
+		case n > 0:
+			for _, k := range t.grants[n-1].keys {
+				if r, ok := force[share{t.grants[n-1].of, k}]; ok {
+					resumes[i] = append(resumes[i], r)
+				}
+			}
+		}
+	}
+	from := map[history.Process][]resume{}
+	for i := range j.txns {
+		t := &j.txns[i]
+		if len(t.grants) > 0 || t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
+			from[t.Invoke.Process] = resumes[i]
+		}
+		for _, r := range from[t.Invoke.Process] {
+			j.again(t, r)
+		}
+	}
+}
+
+// again notes a message that a member polled below the offset at which it was to begin.
+func (j *judge) again(t *txn, r resume) {
+	p := j.keys[r.key]
+	at := slices.IndexFunc(t.polls, func(m message) bool { return m.key == r.key && m.slot >= 0 && p.slots[m.slot].offset < r.offset })
+	if at < 0 || t.Type() != history.OK {
+		return
+	}
+	j.note(LostCommit, func() checkers.Anomaly {
+		by, own := &j.txns[r.by], &j.txns[t.member-1]
+		m := t.polls[at]
+		ops := []int32{t.at, t.member - 1, r.by}
+		if by.member > 0 {
+			ops = append(ops, by.member-1)
+		}
+		return j.anomaly(r.key, fmt.Sprintf("process %v committed offset %d for its group by %s; after that, at %s, process %v asked what it owns, and it polled %v at offset %d, at %s",
+			by.Invoke.Process, r.offset, j.clock.At(by.Complete), j.clock.At(own.Invoke), t.Invoke.Process, j.value(m), p.slots[m.slot].offset, j.clock.At(t.Invoke)), ops...)
 	})
 }
 

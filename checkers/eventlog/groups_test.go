@@ -113,6 +113,20 @@ var groupMutations = []struct {
 		s.write(5)
 		s.commit(owner, 2*(len(s.log)-s.next))
 	}},
+	{LostCommit, func(s *shared, owner history.Process) {
+		s.write(5)
+		s.consume(owner)
+		s.next = len(s.log)
+		s.commit(owner, 0)
+		if !s.numbered {
+			s.revoke(owner)
+		}
+		s.own(98)
+		s.next = 0
+		for s.next < len(s.log) {
+			s.consume(98)
+		}
+	}},
 	{ZombieCommit, func(s *shared, owner history.Process) {
 		s.numbered = true
 		s.own(owner)

@@ -93,6 +93,7 @@ func (l *logs) groups() {
 	l.exclusive()
 	l.fenced()
 	l.processed()
+	l.resumed()
 }
 
 // tenure is the time in which a member certainly believed that a key was its own:
@@ -271,6 +272,55 @@ func (l *logs) processed() {
 			n := sort.Search(len(latest[g]), func(n int) bool { return latest[g][n] > t.Res })
 			if n < len(latest[g]) && k.offsets[g.base+n] < c.offset {
 				l.Note("commit-ahead", c.key)
+			}
+		}
+	}
+}
+
+// resumed: a lost-commit is a message that a member of a group polled although it is
+// below the offset that was committed last when the member asked what it owns.
+func (l *logs) resumed() {
+	type share struct{ group, key string }
+	type instant struct {
+		at   int
+		op   *logOp
+		ends bool
+	}
+	groups, in := map[*logOp]string{}, map[history.Process]string{}
+	var instants []instant
+	for _, t := range l.ops {
+		if n := len(t.grants); n > 0 && t.Happened() {
+			in[t.Invoke.Process] = t.grants[n-1].of
+		}
+		groups[t] = in[t.Invoke.Process]
+		if t.Happened() {
+			instants = append(instants, instant{t.Inv, t, false}, instant{t.Res, t, true})
+		}
+	}
+	slices.SortFunc(instants, func(a, b instant) int { return cmp.Compare(a.at, b.at) })
+	committed, starts := map[share]int64{}, map[*logOp]map[string]int64{}
+	for _, x := range instants {
+		if x.ends {
+			for _, c := range x.op.commits {
+				committed[share{groups[x.op], c.key}] = c.offset
+			}
+			continue
+		}
+		if n := len(x.op.grants); n > 0 {
+			starts[x.op] = map[string]int64{}
+			for _, k := range x.op.grants[n-1].keys {
+				starts[x.op][k] = committed[share{x.op.grants[n-1].of, k}]
+			}
+		}
+	}
+	from := map[history.Process]map[string]int64{}
+	for _, t := range l.ops {
+		if len(t.grants) > 0 || t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
+			from[t.Invoke.Process] = starts[t]
+		}
+		for _, m := range t.polls {
+			if t.Happened() && m.known && m.offset < from[t.Invoke.Process][m.key] {
+				l.Note("lost-commit", m.key)
 			}
 		}
 	}

@@ -253,11 +253,16 @@ func (c *Client) commit(env client.Env, op history.Op) history.Op {
 		c.known = false
 		return client.Fail(op, "stale-generation")
 	}
+	return client.OK(op, history.List(c.committed(c.at)))
+}
+
+// committed says what was committed for the group.
+func (c *Client) committed(offsets []position) history.Value {
 	var kvs []history.Value
-	for _, p := range c.at {
+	for _, p := range offsets {
 		kvs = append(kvs, c.key(p.part), history.Int(p.offset))
 	}
-	return client.OK(op, history.List(history.List(history.String("commit"), history.Map(kvs...))))
+	return history.List(history.String("commit"), history.Map(kvs...))
 }
 
 // valueOf returns a message as the history has it.

@@ -109,8 +109,10 @@ func (m *metadata) commit(who membership, offsets []position, d *wire.Decoder) [
 	return []byte{done}
 }
 
+// note takes offsets over. A group never goes back: a commit that was on its way for
+// longer than the next one is no news.
 func (g *group) note(offsets []position) {
 	for _, p := range offsets {
-		g.offsets[p.part] = p.offset
+		g.offsets[p.part] = max(g.offsets[p.part], p.offset)
 	}
 }

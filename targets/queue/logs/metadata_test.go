@@ -151,6 +151,7 @@ func TestGroups(t *testing.T) {
 		t.Errorf("commit in an old generation: answer %d", how)
 	}
 	do(m, commitCommand(a, []position{{0, 5}}))
+	do(m, commitCommand(a, []position{{0, 4}})) // was on its way for longer
 	do(m, fenceCommand(0, 7))
 	if gen, own := owns("b"); gen != 3 || !slices.Equal(own, []position{{0, 5}, {1, 0}}) {
 		t.Errorf("b owns all when the node of a is dead: %d %v", gen, own)

@@ -193,6 +193,9 @@ func (c *Client) finish(env client.Env, op history.Op, micro []history.Value) hi
 	case answer[0] == done:
 		c.txn.epoch = wire.NewDecoder(answer[1:]).Uvarint()
 		c.untold = false
+		if len(offsets) > 0 {
+			micro = append(micro, c.committed(offsets))
+		}
 		return client.OK(op, history.List(micro...))
 	case answer[0] == stale:
 		c.txn.epoch = wire.NewDecoder(answer[1:]).Uvarint()
