@@ -141,8 +141,8 @@ func (h *Header) Hash() Hash { return sha256.Sum256(h.Append(make([]byte, 0, 128
 
 // ReadHash takes a hash.
 func ReadHash(d *wire.Decoder) (h Hash) {
-	for i := range h {
-		h[i] = d.Byte()
+	for i := 0; i < len(h); i += 8 {
+		binary.LittleEndian.PutUint64(h[i:], d.Uint64())
 	}
 	return h
 }

@@ -40,12 +40,12 @@ func (n *node) submit(req actor.RequestID, t *coin.Transfer) {
 // maxUntil is how far ahead a transfer may expire.
 const maxUntil = 200
 
-// unfit says why a transfer is refused.
+// unfit says why a transfer is refused. The dearest question comes last.
 func (n *node) unfit(t *coin.Transfer) string {
 	use := spend{t.From, t.Nonce}
 	switch {
-	case t.From == "" || t.From == t.To && t.From != coin.Notary || !n.signed(t):
-		return "not a transfer of that account"
+	case t.From == "" || t.From == t.To && t.From != coin.Notary:
+		return "not a transfer from one account to another"
 	case n.knows(t.ID) || n.flying[t.Hash()]:
 		return "made before"
 	case n.books.used[use] || n.pool.spends[use] > 0:
@@ -54,6 +54,8 @@ func (n *node) unfit(t *coin.Transfer) string {
 		return "until when is out of range"
 	case n.books.money[t.From]-n.pool.out[t.From] < int64(t.Amount+t.Fee):
 		return "not enough money"
+	case !n.signed(t):
+		return "not signed by that account"
 	}
 	return ""
 }
