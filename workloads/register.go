@@ -25,7 +25,9 @@ var registerKinds = []choice.Weighted{{Name: "read", Weight: 50}, {Name: "write"
 //
 // The keys in use at a time may be fewer than there are: then they are a window
 // that moves over all of them. What became of a key when it was left shows at the
-// end, so that a write that was lost in the middle of a run is seen too.
+// end, so that a write that was lost in the middle of a run is seen too. Some of the
+// operations go to any key: where little is written, what was lost stays lost until
+// somebody looks.
 //
 // Every fourth key is deleted now and then. What is deleted leaves nothing that is
 // unique, and histories with that take longer to judge, so the other keys have none.
@@ -54,6 +56,9 @@ type registerPlan struct {
 // stay is how many operations there are until the window of keys in use moves on
 // by one.
 const stay = 25
+
+// stray is how many operations there are to each one on any key.
+const stray = 3
 
 // deletedKeys is how many keys there are to each one that is deleted as well.
 const deletedKeys = 4
@@ -97,6 +102,9 @@ func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	key := draw.IntN(g.active)
 	if g.active < len(g.keys) {
 		key = (key + int(g.n/stay)) % len(g.keys)
+		if draw.Chance(1, stray) {
+			key = draw.IntN(len(g.keys))
+		}
 	}
 	op := history.Op{F: choice.Weigh(draw, g.kindsOf(key)), Key: g.keys[key]}
 	fresh, last := history.Int(int64(g.n)+1), g.last
@@ -167,8 +175,8 @@ func Register() Workload {
 		Level:  Linearizable,
 		Levels: []string{Linearizable, CausalConvergent, CausalWrites, Eventual},
 		Options: []Option{
-			Number("keys", 50, 1, 10_000, "how many registers"),
-			Number("active", 10, 0, 10_000, "how many of them are in use at a time, a window that moves on; 0: all"),
+			Number("keys", 100, 1, 10_000, "how many registers"),
+			Number("active", 10, 0, 10_000, "how many of them most operations go to at a time, a window that moves on; 0: all"),
 			Number("deletes", 10, 0, 100, "how many deletes there are to a hundred other operations on every fourth register, if the target has them"),
 		},
 		Fs:        []string{"read", "write"},
