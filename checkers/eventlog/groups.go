@@ -290,12 +290,13 @@ func (j *judge) processed() {
 	})
 }
 
-// members calls f for each operation with the group that its process is in.
+// members calls f for each operation with the group that its process is in. One of
+// unknown outcome that had been told what it owns did what it did for that group.
 func (j *judge) members(f func(i int32, t *txn, group string)) {
 	in := map[history.Process]int32{}
 	for i := range j.txns {
 		t := &j.txns[i]
-		if len(t.grants) > 0 && t.Type() == history.OK {
+		if len(t.grants) > 0 && t.Type() != history.Fail {
 			in[t.Invoke.Process] = int32(i + 1)
 		}
 		group := ""

@@ -217,6 +217,44 @@ func TestUnknownTransactions(t *testing.T) {
 	}
 }
 
+// A transaction whose outcome is unknown polled for the group that it was told of in
+// the same operation.
+func TestUnknownTransactionOfANewMember(t *testing.T) {
+	t.Parallel()
+	for _, told := range []bool{true, false} {
+		s := &shared{maker: maker{rng: rand.New(rand.NewPCG(1, 2)), at: map[history.Process][2]int{}}, numbered: true}
+		for range 4 {
+			s.write(9)
+		}
+		poll := func(entries ...entry) history.Value {
+			var got []history.Value
+			for _, e := range entries {
+				got = append(got, pair(e))
+			}
+			return history.List(history.Keyword("poll"), history.Map(history.Int(0), history.List(got...)))
+		}
+		asked := []history.Value{history.List(history.Keyword("poll")), send(1, history.Int(100))}
+		s.own(1)
+		s.call(1, "poll", history.OK, asked[:1], []history.Value{poll(s.log[0])})
+		s.generation++
+		saw := []history.Value{poll(s.log[1], s.log[2]), send(1, history.Int(100))}
+		if told {
+			saw = append([]history.Value{micro("assigned", "group", "g", "generation", s.generation, "keys", history.Ints(0))}, saw...)
+		}
+		s.call(2, "txn", history.Info, asked, saw)
+		s.own(3)
+		s.call(3, "poll", history.OK, asked[:1], []history.Value{poll(s.log[3])})
+		commit := []history.Value{micro("commit", 0, int(s.log[3].offset)+1)}
+		s.call(3, "commit", history.OK, commit, commit)
+		s.call(7, "poll", history.OK, asked[:1], []history.Value{poll(s.log[0], s.log[1], s.log[2])})
+		r := judged(t, &history.History{Ops: s.ops}, Options{SubVia: "assign", Allow: []string{Unseen}})
+		ahead := slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == CommitAhead })
+		if ahead == told {
+			t.Errorf("told of its group %v: %v %+v", told, r.Verdict, r.Anomalies)
+		}
+	}
+}
+
 // A transaction that was to be given up is one like any other, but for its name.
 func TestAbortIsNoViolation(t *testing.T) {
 	t.Parallel()

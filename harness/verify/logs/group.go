@@ -227,7 +227,7 @@ func (l *logs) processed() {
 	groups := make([]string, len(l.ops))
 	in := map[history.Process]string{}
 	for i, t := range l.ops {
-		if n := len(t.grants); n > 0 && t.Happened() {
+		if n := len(t.grants); n > 0 && !t.Failed() {
 			in[t.Invoke.Process] = t.grants[n-1].of
 		}
 		groups[i] = in[t.Invoke.Process]
@@ -289,7 +289,7 @@ func (l *logs) resumed() {
 	groups, in := map[*logOp]string{}, map[history.Process]string{}
 	var instants []instant
 	for _, t := range l.ops {
-		if n := len(t.grants); n > 0 && t.Happened() {
+		if n := len(t.grants); n > 0 && !t.Failed() {
 			in[t.Invoke.Process] = t.grants[n-1].of
 		}
 		groups[t] = in[t.Invoke.Process]
