@@ -23,11 +23,12 @@ const (
 	AbortedStamp   = "aborted-stamp"
 	PrematureStamp = "premature-stamp"
 	BackdatedStamp = "backdated-stamp"
+	FalseProof     = "false-proof"
 )
 
 // NotaryAnomalies returns the names of all anomalies of a notary, the gravest first.
 func NotaryAnomalies() []string {
-	return []string{LostStamp, ChangedStamp, BackdatedStamp, PhantomStamp, AbortedStamp, PrematureStamp}
+	return []string{LostStamp, ChangedStamp, FalseProof, BackdatedStamp, PhantomStamp, AbortedStamp, PrematureStamp}
 }
 
 // NotaryReport counts what a notary did.
@@ -43,6 +44,7 @@ type NotaryReport struct {
 //
 //	stamp  DOC   => {"block": B, "height": 7} or nil    ok: the stamp is confirmed; nil: it was taken
 //	proof  DOC   => {"block": B, "height": 7} or nil    nil: there is no stamp
+//	proof  DOC   => {"false": "why"}                    there was an answer, and it proves nothing
 //
 // A stamp and a proof that name a block each show that the document is in that
 // block for good.
@@ -53,6 +55,7 @@ type NotaryReport struct {
 //	phantom-stamp    there is a proof of a document that nobody had stamped
 //	aborted-stamp    there is a proof, but every stamp of the document failed
 //	premature-stamp  there was a proof before any stamp of the document began
+//	false-proof      what was given for a proof is none
 //
 // O(n log n).
 func NewNotary() checkers.Checker {
@@ -152,6 +155,11 @@ func (n *notary) call(c history.Call) error {
 	}
 	if v.IsNil() {
 		return nil // it was taken, and nothing was said of where it is
+	}
+	if why := v.Get("false"); f == "proof" && !why.IsNil() {
+		n.note(FalseProof, doc, fmt.Sprintf("process %v%s asked for document %s at %s and got what is no proof of it: %s",
+			c.Invoke.Process, through(c.Invoke), checkers.KeyName(n.names.Value(doc)), n.clock.At(c.Invoke), checkers.KeyName(why)), c)
+		return nil
 	}
 	height, ok := v.Get("height").Int()
 	if !ok || v.Get("block").IsNil() {

@@ -54,6 +54,9 @@ func stampings(rng *rand.Rand, noise int) *history.History {
 				if v.IsAbsent() {
 					v = where(doc)
 				}
+				if s.Wrong() && rng.IntN(4) == 0 {
+					v = rulestest.Fields("false", text("of another block"))
+				}
 				return history.OK, v
 			})
 		default:
@@ -70,9 +73,13 @@ func stampings(rng *rand.Rand, noise int) *history.History {
 func notaryByDefinition(h *history.History) map[string]bool {
 	calls, _ := h.Calls()
 	broken := map[string]bool{}
-	shows := func(c history.Call) bool { return c.Type() == history.OK && !c.Complete.Value.IsNil() }
+	proves := func(c history.Call) bool { return c.Complete.Value.Get("false").IsNil() }
+	shows := func(c history.Call) bool { return c.Type() == history.OK && !c.Complete.Value.IsNil() && proves(c) }
 	same := func(c, d history.Call) bool { return c.Invoke.Value.Equal(d.Invoke.Value) }
 	for _, c := range calls {
+		if c.Type() == history.OK && !proves(c) {
+			broken[FalseProof] = true
+		}
 		if !shows(c) {
 			continue
 		}
@@ -87,7 +94,7 @@ func notaryByDefinition(h *history.History) map[string]bool {
 				}
 			}
 			switch {
-			case d.Type() == history.OK && same(c, d) && !shows(d) && before(c, d):
+			case d.Type() == history.OK && same(c, d) && d.Complete.Value.IsNil() && before(c, d):
 				broken[LostStamp] = true
 			case same(c, d) && shows(d) && !c.Complete.Value.Equal(d.Complete.Value):
 				broken[ChangedStamp] = true
@@ -189,6 +196,13 @@ func TestNotaryMutations(t *testing.T) {
 			b := of(rng, h, "proof", func(op *history.Op) bool { return invoked(h, op).Value.Equal(invoked(h, a).Value) })
 			if b != nil {
 				b.Value = rulestest.Fields("block", text("other"), "height", history.Int(99))
+			}
+			return b != nil
+		},
+		FalseProof: func(rng *rand.Rand, h *history.History) bool {
+			b := of(rng, h, "proof", func(op *history.Op) bool { return true })
+			if b != nil {
+				b.Value = rulestest.Fields("false", text("of another block"))
 			}
 			return b != nil
 		},

@@ -65,11 +65,16 @@ func (n *stamps) doc(o *claim.Op) *stampedDoc {
 // shows returns the block that an operation shows its document to be in, and
 // whether it shows one.
 func shows(o *claim.Op) (history.Value, bool) {
-	if !o.Happened() || o.Invoke.F != "stamp" && o.Invoke.F != "proof" || o.Complete.Value.IsNil() {
+	if !o.Happened() || o.Invoke.F != "stamp" && o.Invoke.F != "proof" || o.Complete.Value.IsNil() || provesNothing(o) {
 		return history.Value{}, false
 	}
 	v := o.Complete.Value
 	return history.List(v.Get("block"), v.Get("height")), true
+}
+
+// provesNothing reports whether an operation got what is no proof.
+func provesNothing(o *claim.Op) bool {
+	return o.Invoke.F == "proof" && o.Happened() && !o.Complete.Value.Get("false").IsNil()
 }
 
 func height(o *claim.Op) int64 {
@@ -96,6 +101,7 @@ func (n *stamps) rules() map[string]roleRule {
 			b, _ := shows(o[1])
 			return is(o[0]) && is(o[1]) && same(o[0], o[1]) && !a.Equal(b)
 		}},
+		"false-proof":   {1, func(o []*claim.Op, _ string) bool { return provesNothing(o[0]) }},
 		"phantom-stamp": {1, func(o []*claim.Op, _ string) bool { return is(o[0]) && n.doc(o[0]).first == nil }}, // s
 		"aborted-stamp": {2, func(o []*claim.Op, _ string) bool { // f, s
 			return is(o[1]) && n.doc(o[1]).first == o[0] && !n.doc(o[1]).possible
@@ -115,6 +121,9 @@ func (n *stamps) hold() error {
 	var shown, firsts []*claim.Op
 	for _, id := range n.names {
 		d := n.docs[id]
+		if i := slices.IndexFunc(d.ops, provesNothing); i >= 0 {
+			return fmt.Errorf("index %d got what is no proof", d.ops[i].Inv)
+		}
 		found := slices.DeleteFunc(slices.Clone(d.ops), func(o *claim.Op) bool { _, ok := shows(o); return !ok })
 		if len(found) == 0 {
 			continue
