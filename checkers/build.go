@@ -14,6 +14,34 @@ import (
 // there were in all is in the details.
 const MaxAnomalies = 16
 
+// Some returns as many anomalies as go into one result, in their order, and of each
+// name at least one: that there are many of one kind must not hide another.
+func Some(all []Anomaly) []Anomaly {
+	if len(all) <= MaxAnomalies {
+		return all
+	}
+	spare, names := MaxAnomalies, make(map[string]bool)
+	for i := range all {
+		if !names[all[i].Name] {
+			names[all[i].Name] = true
+			spare--
+		}
+	}
+	var some []Anomaly
+	for _, a := range all {
+		switch {
+		case names[a.Name]:
+			names[a.Name] = false
+		case spare > 0:
+			spare--
+		default:
+			continue
+		}
+		some = append(some, a)
+	}
+	return some[:min(len(some), MaxAnomalies)]
+}
+
 // New returns a checker that is called name and judges with check.
 func New(name string, check func(context.Context, *history.History) Result) Checker {
 	return checkFunc{name, check}

@@ -29,6 +29,26 @@ func all() []checkers.Checker {
 	}
 }
 
+// Of many anomalies some are shown, in their order, and one of each name.
+func TestSome(t *testing.T) {
+	t.Parallel()
+	var all []checkers.Anomaly
+	for i := range 3 * checkers.MaxAnomalies {
+		name := "often"
+		if i == 20 || i == 40 {
+			name = []string{"once", "late"}[i/40]
+		}
+		all = append(all, checkers.Anomaly{Name: name, Ops: []int{i}})
+	}
+	if few := checkers.Some(all[:3]); len(few) != 3 {
+		t.Errorf("of 3 there are %d", len(few))
+	}
+	some := checkers.Some(all)
+	if len(some) != checkers.MaxAnomalies || some[len(some)-2].Name != "once" || some[len(some)-1].Name != "late" || some[3].Ops[0] != 3 {
+		t.Errorf("%+v", some)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	if v := checkers.Merge(); v != checkers.OK {

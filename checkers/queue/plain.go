@@ -38,7 +38,7 @@ func NewPlain() checkers.Checker {
 		case err != nil:
 			return checkers.Unknownf("%v", err)
 		case len(r.Anomalies) > 0:
-			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: r.Anomalies[:min(len(r.Anomalies), checkers.MaxAnomalies)]}
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: checkers.Some(r.Anomalies)}
 		case r.Dequeues == 0:
 			return checkers.Unknownf("nothing came out of the queue, and only that could be wrong").Detail(r)
 		}

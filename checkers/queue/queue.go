@@ -133,7 +133,7 @@ func (r Report) result(opts Options) checkers.Result {
 	}
 	switch {
 	case len(anomalies) > 0:
-		return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies[:min(len(anomalies), checkers.MaxAnomalies)]}.Detail(r)
+		return checkers.Result{Verdict: checkers.Invalid, Anomalies: checkers.Some(anomalies)}.Detail(r)
 	case r.judged == 0:
 		return checkers.Unknownf("no enqueue, dequeue, receive or drain was ok: there is nothing to judge").Detail(r)
 	case r.late > 0:

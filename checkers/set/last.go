@@ -76,7 +76,7 @@ func NewLast() checkers.Checker {
 		result := checkers.Result{}
 		switch {
 		case len(r.Anomalies) > 0:
-			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: r.Anomalies[:min(len(r.Anomalies), checkers.MaxAnomalies)]}
+			result = checkers.Result{Verdict: checkers.Invalid, Anomalies: checkers.Some(r.Anomalies)}
 		case r.Reads == 0:
 			return checkers.Unknownf("the set was never read: no read was ok").Detail(r)
 		}

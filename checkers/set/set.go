@@ -213,7 +213,7 @@ func (r Report) result(opts Options) checkers.Result {
 	if opts.Linearizable {
 		anomalies = append(anomalies, r.StaleOnes...)
 	}
-	anomalies = anomalies[:min(len(anomalies), checkers.MaxAnomalies)]
+	anomalies = checkers.Some(anomalies)
 	result := checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}
 	switch {
 	case len(anomalies) > 0:

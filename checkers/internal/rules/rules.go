@@ -86,9 +86,10 @@ func (b *Book) Result(order []string, definition string, parameters map[string]s
 		}}
 	}
 	r := checkers.Result{Verdict: checkers.Invalid}
-	for _, f := range found[:min(len(found), checkers.MaxAnomalies)] {
+	for _, f := range found {
 		r.Anomalies = append(r.Anomalies, checkers.Anomaly{Name: f.Rule, Explanation: f.Why, Ops: inOrder(append(f.Also, f.Ops...)), Key: f.Key, Edges: f.Edges})
 	}
+	r.Anomalies = checkers.Some(r.Anomalies)
 	r.Certify = func() (checkers.Claim, error) {
 		claim.Verdict, claim.Evidence = checkers.Invalid, Proof{found[0].Rule, found[0].Ops, found[0].Item}
 		return claim, nil

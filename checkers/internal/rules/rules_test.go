@@ -25,6 +25,9 @@ func TestBook(t *testing.T) {
 		}
 	}
 	r := b.Result([]string{"stale", "lost"}, "thing", nil, nil)
+	if last := b.Result([]string{"lost", "stale"}, "thing", nil, nil).Anomalies[checkers.MaxAnomalies-1]; last.Name != "stale" {
+		t.Errorf("what was broken once is hidden by what was broken often: %+v", last)
+	}
 	if diff := cmp.Diff([]int{2, 3, 4}, r.Anomalies[0].Ops); diff != "" || len(r.Anomalies) != checkers.MaxAnomalies {
 		t.Errorf("%d anomalies, -want +got\n%s", len(r.Anomalies), diff)
 	}
