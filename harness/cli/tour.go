@@ -41,8 +41,8 @@ var stops = []stop{
 		"ordeal run --target queue --set kind=work --set guarantee=at-most-once --workload queue --nemesis pause --consistency exactly-once --seed 1",
 	},
 	{
-		"files", "A filesystem whose standby name nodes answer readers shows less than what was synced.",
-		"ordeal run --target files --set standby-reads=on --workload append --nemesis partition --seed 1",
+		"files", "A filesystem that reads from the nearest replica shows less than what was synced.",
+		"ordeal run --target files --set read=any --workload append --nemesis partition --seed 1",
 	},
 	{
 		"ledger", "A ledger that calls a block final after one confirmation takes it back.",

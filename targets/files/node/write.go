@@ -373,7 +373,8 @@ func (s *stream) recovered(length uint64) {
 		} else {
 			s.flight = nil
 			for _, j := range p.jobs {
-				j.begun = false // cut off, and nobody saw it
+				// It was cut off, and nobody saw it, but for those who read what may be stale.
+				j.begun = s.n.cfg.Near || s.n.cfg.StandbyReads
 			}
 			s.jobs = slices.Concat(p.jobs, s.jobs)
 		}
