@@ -196,7 +196,9 @@ func (c *control) Kill(node int) error {
 }
 
 // PowerOff implements world.Control.
-func (c *control) PowerOff([]int, time.Duration) error { return fmt.Errorf("%w: power", ErrUnsupported) }
+func (c *control) PowerOff([]int, time.Duration) error {
+	return fmt.Errorf("%w: power", ErrUnsupported)
+}
 
 // Shape implements world.Control.
 func (c *control) Shape([]world.Link, world.Packets) error {

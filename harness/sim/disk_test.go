@@ -299,7 +299,9 @@ func TestPowerOffOfDead(t *testing.T) {
 		b := newDiskBench(t, seed)
 		b.inside(func() { b.start(0, step{op: "append", name: "a", data: "unsynced"}) })
 		b.c.Next(b.c.Now() + second)
-		b.control(func(ctl world.Control) error { return errors.Join(ctl.Kill(0), ctl.PowerOff([]int{0}, 0), ctl.Start(0)) })
+		b.control(func(ctl world.Control) error {
+			return errors.Join(ctl.Kill(0), ctl.PowerOff([]int{0}, 0), ctl.Start(0))
+		})
 		first := b.files()
 		if first["a"] != "unsynced" {
 			lost++
