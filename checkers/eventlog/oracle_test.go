@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
-	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/internal/oracle"
 )
 
 // simple are the types that have a list of cases in Jepsen's result.

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
-	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/internal/oracle"
 )
 
 // TestKnossosVectors compares verdicts with those of Knossos, and lists the

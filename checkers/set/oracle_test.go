@@ -10,8 +10,8 @@ import (
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
-	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/internal/oracle"
 )
 
 // fields takes the fields of a result, of Jepsen's or of ours, that both have.

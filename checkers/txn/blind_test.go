@@ -37,7 +37,7 @@ func TestOpenOrderVectors(t *testing.T) {
 	all, seen, tried := 0, 0, 0
 	var fine []string
 	for _, v := range verdicts(t, "elle-rw-register") {
-		h := v.parse(t)
+		h := v.Parse(t)
 		opts := v.opts(RWRegister)
 		r := Check(t.Context(), h, opts)
 		all++

@@ -71,7 +71,7 @@ func TestDifferencesCounted(t *testing.T) {
 	is := make(map[string][2]int)
 	for i, w := range []Workload{ListAppend, RWRegister} {
 		for _, v := range verdicts(t, "elle-"+w.String()) {
-			what := v.difference(Check(t.Context(), v.parse(t), v.opts(w)))
+			what := v.difference(Check(t.Context(), v.Parse(t), v.opts(w)))
 			n := is[what]
 			n[i]++
 			is[what] = n

@@ -1,9 +1,6 @@
 package txn
 
 import (
-	"bufio"
-	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,49 +10,19 @@ import (
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/checkers"
-	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/checkers/txn/levels"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/internal/oracle"
 )
 
 // verdict is a history with what Elle says about it.
-type verdict struct {
-	ID      string `json:"id"`
-	Options string `json:"options"`
-	History string `json:"history"`
-	Expect  struct {
-		Valid     any      `json:"valid"`
-		Anomalies []string `json:"anomalies"`
-		Not       []string `json:"not"`
-		AlsoNot   []string `json:"also-not"`
-		Error     string   `json:"error"`
-	} `json:"expect"`
-}
+type verdict struct{ oracle.Case }
 
 // verdicts reads the vectors of a checker of Elle's.
-func verdicts(t *testing.T, name string) []verdict {
+func verdicts(t *testing.T, name string) (list []verdict) {
 	t.Helper()
-	f, err := os.Open(oracle.Path(t, "vectors", name+".jsonl.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []verdict
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 64<<20)
-	for lines.Scan() {
-		var v verdict
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, v)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	for _, c := range oracle.Vectors(t, name) {
+		list = append(list, verdict{c})
 	}
 	return list
 }
@@ -67,15 +34,6 @@ func (v verdict) opts(w Workload) Options {
 		LinearizableKeys: strings.Contains(v.Options, ":linearizable-keys? true"),
 		WFRKeys:          strings.Contains(v.Options, ":wfr-keys? true"),
 	}
-}
-
-func (v verdict) parse(t *testing.T) *history.History {
-	t.Helper()
-	h, err := history.Read(strings.NewReader(v.History))
-	if err != nil {
-		t.Fatalf("%s: %v", v.ID, err)
-	}
-	return h
 }
 
 // givenUp are names that say that Elle could not finish, not what it found.
@@ -160,7 +118,7 @@ func TestElleVectors(t *testing.T) {
 			stat := make(map[string]int)
 			var idle []string
 			for _, v := range verdicts(t, "elle-"+w.String()) {
-				h := v.parse(t)
+				h := v.Parse(t)
 				r := Check(t.Context(), h, v.opts(w))
 				if r.Reason == nothing {
 					idle = append(idle, v.ID)
@@ -265,7 +223,7 @@ func TestCyclicVersionsByDefinition(t *testing.T) {
 		if !opts.LinearizableKeys || opts.SequentialKeys || opts.WFRKeys {
 			continue
 		}
-		h := v.parse(t)
+		h := v.Parse(t)
 		cyclic := cyclicByDefinition(h)
 		r := Check(t.Context(), h, opts)
 		if r.Reason != nothing && cyclic != (r.Count["cyclic-versions"] > 0) {

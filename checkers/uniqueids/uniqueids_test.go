@@ -11,9 +11,9 @@ import (
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/confirm"
 	"github.com/ordeal-dev/ordeal/checkers/internal/hostile"
-	"github.com/ordeal-dev/ordeal/checkers/internal/oracle"
 	"github.com/ordeal-dev/ordeal/checkers/internal/script"
 	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/internal/oracle"
 )
 
 func TestCases(t *testing.T) {

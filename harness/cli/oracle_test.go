@@ -1,10 +1,7 @@
 package cli_test
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +11,7 @@ import (
 
 	"github.com/ordeal-dev/ordeal/harness/cli"
 	"github.com/ordeal-dev/ordeal/harness/registry"
+	"github.com/ordeal-dev/ordeal/internal/oracle"
 )
 
 // judgedBy says how somebody would ask for what an oracle's file was judged by.
@@ -51,7 +49,9 @@ func TestOracles(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			got, dir := agreement{}, t.TempDir()
-			eachCase(t, file, func(c oracleCase) { got.add(t, c, args, dir) })
+			for _, c := range oracle.Vectors(t, file) {
+				got.add(t, c, args, dir)
+			}
 			if want := agreements[file]; got != want {
 				t.Errorf("%+v, want %+v", got, want)
 			}
@@ -59,44 +59,8 @@ func TestOracles(t *testing.T) {
 	}
 }
 
-type oracleCase struct {
-	ID      string `json:"id"`
-	Options string `json:"options"`
-	History string `json:"history"`
-	Expect  struct {
-		Valid any    `json:"valid"`
-		Error string `json:"error"`
-	} `json:"expect"`
-}
-
-func eachCase(t *testing.T, file string, do func(oracleCase)) {
-	t.Helper()
-	shared := os.Getenv("ORDEAL_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "..", "shared")
-	}
-	f, err := os.Open(filepath.Join(shared, "vectors", file+".jsonl.gz"))
-	if err != nil {
-		t.Skip("the vectors of other tools are not here: set ORDEAL_SHARED to the folder that has them")
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var c oracleCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
-		do(c)
-	}
-}
-
 // confirm has the certificate of a verdict verified.
-func confirm(t *testing.T, c oracleCase, certificate string) {
+func confirm(t *testing.T, c oracle.Case, certificate string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	if code := cli.Main(registry.Builtin(), []string{"verify", "--json", "-", certificate}, strings.NewReader(c.History), &out, &errOut); code != cli.ExitOK {
@@ -105,7 +69,7 @@ func confirm(t *testing.T, c oracleCase, certificate string) {
 	_ = os.Remove(certificate)
 }
 
-func (a *agreement) add(t *testing.T, c oracleCase, args []string, dir string) {
+func (a *agreement) add(t *testing.T, c oracle.Case, args []string, dir string) {
 	t.Helper()
 	certificate := filepath.Join(dir, "certificate.json")
 	args = append([]string{"check", "-", "--certificate", certificate}, append(args, options(c.Options)...)...)

@@ -1,5 +1,5 @@
-// Package oracle reads the histories of others that the tests of checkers are
-// compared with. They lie in a folder beside the repository, or in the one that
+// Package oracle reads the histories of others with which tests compare what we
+// say. They lie in a folder beside the repository, or in the one that
 // ORDEAL_SHARED names, and tests that need them are skipped where they are not.
 package oracle
 
@@ -22,14 +22,18 @@ type Case struct {
 	Options string `json:"options"` // EDN
 	History string `json:"history"` // EDN
 	Expect  struct {
-		Valid  any    `json:"valid"` // true, false or "unknown"
-		Result string `json:"result"`
-		Detail string `json:"detail"` // of the log: what was found, as EDN
+		Valid     any      `json:"valid"` // true, false or "unknown"
+		Result    string   `json:"result"`
+		Detail    string   `json:"detail"` // of the log: what was found, as EDN
+		Anomalies []string `json:"anomalies"`
+		Not       []string `json:"not"` // levels that do not hold
+		AlsoNot   []string `json:"also-not"`
+		Error     string   `json:"error"`
 	} `json:"expect"`
 }
 
 // Parse returns the history of the case.
-func (c Case) Parse(t *testing.T) *history.History {
+func (c Case) Parse(t testing.TB) *history.History {
 	t.Helper()
 	h, err := history.Read(strings.NewReader(c.History))
 	if err != nil {
@@ -39,11 +43,11 @@ func (c Case) Parse(t *testing.T) *history.History {
 }
 
 // Path returns where a shared file is, or skips the test.
-func Path(t *testing.T, elem ...string) string {
+func Path(t testing.TB, elem ...string) string {
 	t.Helper()
 	dir := os.Getenv("ORDEAL_SHARED")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared") // from a package below checkers
+		dir = filepath.Join(root(t), "..", "shared")
 	}
 	path := filepath.Join(append([]string{dir}, elem...)...)
 	if _, err := os.Stat(path); err != nil {
@@ -52,8 +56,27 @@ func Path(t *testing.T, elem ...string) string {
 	return path
 }
 
+// root returns the folder of the repository. Tests run in that of their package.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			t.Fatal("this test does not run in its repository: there is no go.mod above it")
+		}
+		dir = above
+	}
+}
+
 // Vectors reads the cases of a checker, as in "knossos-register".
-func Vectors(t *testing.T, name string) []Case {
+func Vectors(t testing.TB, name string) []Case {
 	t.Helper()
 	f, err := os.Open(Path(t, "vectors", name+".jsonl.gz"))
 	if err != nil {
