@@ -30,6 +30,8 @@ type fake struct {
 	disks   []world.Canaries
 	conduct []actor.Conduct
 	leader  int // -1 for none
+	facts   []string
+	noting  int // the node that notes each of them
 
 	calls  []string
 	inert  bool             // orders are taken and not carried out
@@ -124,8 +126,8 @@ func (f *fake) state(node int, s string) func() { return func() { f.procs[node].
 
 func (f *fake) Kill(n int) error { return f.order(f.state(n, "dead"), "Kill %d", n) }
 
-func (f *fake) PowerOff(nodes []int, sag time.Duration) error {
-	f.now += sag
+func (f *fake) PowerOff(nodes []int, sag world.Sag) error {
+	f.now += sag.For
 	return f.order(func() {
 		for _, n := range nodes {
 			f.procs[n].State = "dead"
@@ -135,6 +137,16 @@ func (f *fake) PowerOff(nodes []int, sag time.Duration) error {
 
 func (f *fake) Pause(n int) error  { return f.order(f.state(n, "stopped"), "Pause %d", n) }
 func (f *fake) Resume(n int) error { return f.order(f.state(n, "running"), "Resume %d", n) }
+
+// deck is the randomness of targets that are dealt.
+func deck(round int) *choice.Stream { return choice.New(1).Stream("deck", uint64(round)) }
+
+func (f *fake) Noted() ([]string, error) { return f.facts, nil }
+
+// Await is told at once.
+func (f *fake) Await(fact string, _ time.Duration) (int, error) {
+	return f.noting, f.call("Await %s", fact)
+}
 
 func (f *fake) Start(n int) error {
 	return f.order(func() {

@@ -99,6 +99,10 @@ type Scene struct {
 	Taken []bool
 	// Cut tells that another window cuts links just now.
 	Cut bool
+	// Turn is how many windows of this fault there were before; Deck is randomness
+	// for a number of them in a row.
+	Turn int
+	Deck func(round int) *choice.Stream
 	// Record is what an earlier run wrote down when it had taken aim; nil
 	// unless that run is replayed.
 	Record *history.Value
@@ -194,6 +198,14 @@ func (s *Scene) leaders() []int {
 		nodes[i] = s.node
 	}
 	return nodes
+}
+
+// deal returns one of the given things by turns: in a seeded order, each comes
+// once before one comes again. So a run has some of each, and not by bad luck
+// only what stops everything, or only what harms nobody.
+func (s *Scene) deal(from []string) string {
+	order := s.Deck(s.Turn / len(from)).Perm(len(from))
+	return from[order[s.Turn%len(from)]]
 }
 
 // str makes a key of evidence readable where it is written down.

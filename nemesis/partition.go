@@ -14,6 +14,7 @@ import (
 //
 //	one       a random node is cut off from all others
 //	leader    the node that leads is cut off from all others
+//	moment    the same for a node that has just come to a rare place in its code
 //	halves    two halves, the first the smaller one
 //	majority  a random majority and the rest
 //	bridge    two halves that both reach one node in the middle
@@ -28,7 +29,7 @@ func Partition() Fault {
 		Doc:   "cuts the network between nodes: every packet on the chosen links is dropped, in one or both directions",
 		Needs: world.Partition,
 		Params: []Param{
-			{"shape", "mix", "one, leader, halves, majority, bridge, ring, one-way, or mix"},
+			{"shape", "mix", "one, leader, moment, halves, majority, bridge, ring, one-way, or mix"},
 		},
 		Check: checkPartition,
 		Aim:   aimPartition,
@@ -43,12 +44,13 @@ var shapes = []struct {
 	weight int
 	nodes  int // it needs at least as many
 }{
-	{"leader", 35, 2},
-	{"one", 20, 2},
+	{"leader", 30, 2},
+	{"moment", 15, 2},
+	{"one", 15, 2},
 	{"bridge", 10, 4},
 	{"ring", 10, 4},
 	{"one-way", 10, 2},
-	{"majority", 10, 3},
+	{"majority", 5, 3},
 	{"halves", 5, 2},
 }
 
@@ -129,6 +131,12 @@ func (w *partition) lay(s *Scene) {
 	order := s.Draw.Perm(s.Nodes())
 	half := len(order) / 2
 	switch w.shape {
+	case "moment":
+		if n := s.moment(); n >= 0 {
+			w.isolate(n, order)
+			return
+		}
+		fallthrough
 	case "leader":
 		if l := s.leaders(); len(l) > 0 {
 			w.isolate(l[0], order)

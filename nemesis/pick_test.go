@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -24,6 +25,11 @@ func TestPickTargets(t *testing.T) {
 			Draw:  choice.New(rapid.Uint64().Draw(rt, "seed")).Stream("test"),
 			Taken: rapid.SliceOfN(rapid.Bool(), nodes, nodes).Draw(rt, "taken"),
 			Cut:   rapid.Bool().Draw(rt, "cut"),
+			Turn:  rapid.IntRange(0, 20).Draw(rt, "turn"),
+			Deck:  deck,
+		}
+		if rapid.Bool().Draw(rt, "facts") {
+			f.facts, f.noting = []string{"this", "that"}, rapid.IntRange(-1, nodes-1).Draw(rt, "noting")
 		}
 		taken := 0
 		for _, is := range s.Taken {
@@ -42,6 +48,9 @@ func TestPickTargets(t *testing.T) {
 		}
 		if (len(got) == 0) != (taken == nodes) {
 			rt.Fatalf("targets %v though %d of %d nodes are taken", got, taken, nodes)
+		}
+		if n := f.noting; s.Params["targets"] == "moment" && f.facts != nil && n >= 0 && !s.Taken[n] && !slices.Equal(got, []int{n}) {
+			rt.Fatalf("targets %v, though n%d came to the moment", got, n+1)
 		}
 		if why := fits(s, f.leader, got, taken); why != "" {
 			rt.Fatalf("%s: targets %v, taken %v, leader %d", why, got, s.Taken, f.leader)
@@ -78,13 +87,34 @@ func fits(s *Scene, leader int, got []int, taken int) string {
 	return ""
 }
 
+// What is dealt comes once before it comes again, in another order each time.
+func TestDeal(t *testing.T) {
+	t.Parallel()
+	orders := map[string]bool{}
+	for round := range 20 {
+		var dealt []string
+		for turn := range 4 {
+			s := &Scene{Turn: 4*round + turn, Deck: deck}
+			dealt = append(dealt, s.deal([]string{"a", "b", "c", "d"}))
+		}
+		orders[strings.Join(dealt, " ")] = true
+		slices.Sort(dealt)
+		if !slices.Equal(dealt, []string{"a", "b", "c", "d"}) {
+			t.Fatalf("dealt %v", dealt)
+		}
+	}
+	if len(orders) < 5 {
+		t.Errorf("orders %v", orders)
+	}
+}
+
 // A replay takes its targets from the record and still makes the same draws.
 func TestPickTargetsFollows(t *testing.T) {
 	t.Parallel()
 	draws := func(record *history.Value) ([]int, uint64) {
 		s := &Scene{
 			Control: newFake(5), Params: Params{"targets": "mix"}, Draw: choice.New(1).Stream("test"),
-			Taken: make([]bool, 5), Record: record,
+			Taken: make([]bool, 5), Record: record, Deck: deck,
 		}
 		return pickTargets(s, []string{"one", "minority"}), s.Draw.Uint64()
 	}

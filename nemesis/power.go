@@ -11,10 +11,10 @@ import (
 
 // Power cuts the power of nodes in one instant: what was not synced is lost, but
 // for a seeded part of it that is kept or torn. In half of the windows the disks
-// sag before that: syncs that begin do not end any more. Whoever waits for them
-// stands still; whoever acknowledges without waiting is found out, which would
-// take luck if a sync and the cut had to meet within a millisecond. Healing
-// starts the nodes again.
+// sag before that: syncs take long, or do not end any more. Whoever waits for them
+// stands still; whoever acknowledges without waiting, or after the wrong one, is
+// found out, which would take luck if a sync and the cut had to meet within a
+// millisecond. Healing starts the nodes again.
 func Power() Fault {
 	return Fault{
 		Kind:  "power",
@@ -22,11 +22,15 @@ func Power() Fault {
 		Needs: world.Power,
 		Params: []Param{
 			targetParam(),
-			{"sag", "mix", "for how long before the cut no sync comes to an end; mix: up to 400ms in half of the windows"},
+			{"sag", "mix", "for how long before the cut syncs take longer; mix: up to 400ms in half of the windows"},
+			{"sync", "mix", "how much longer each of them takes then; mix: for ever in half of those windows, less in the others"},
 		},
 		Check: func(p Params, nodes int) error {
-			if p["sag"] != "mix" {
-				if _, err := p.Duration("sag"); err != nil {
+			for _, name := range []string{"sag", "sync"} {
+				if p[name] == "mix" {
+					continue
+				}
+				if _, err := p.Duration(name); err != nil {
 					return err
 				}
 			}
@@ -39,35 +43,44 @@ func Power() Fault {
 // powerCut is one window of it.
 type powerCut struct {
 	process
-	sag time.Duration
+	sag world.Sag
 }
 
 func aimPower(s *Scene) (Window, error) {
 	w := &powerCut{process: process{up: world.Control.Start, want: "dead"}}
-	if err := w.aim(s, []string{"one", "leader", "minority", "majority", "all"}); err != nil {
+	if err := w.aim(s, []string{"one", "leader", "minority", "majority", "all", "moment"}); err != nil {
 		return nil, err
 	}
 	w.sag = drawSag(s.Draw)
-	if given, err := s.Params.Duration("sag"); err == nil {
-		w.sag = given
-	}
-	if s.Record != nil {
-		ms, _ := s.Record.Get("sag-ms").Int()
-		w.sag = time.Duration(ms) * time.Millisecond
+	for name, d := range map[string]*time.Duration{"sag": &w.sag.For, "sync": &w.sag.Sync} {
+		if given, err := s.Params.Duration(name); err == nil {
+			*d = given
+		}
+		if s.Record != nil {
+			ms, _ := s.Record.Get(name + "-ms").Int()
+			*d = milliseconds(ms)
+		}
 	}
 	return w, nil
 }
 
 // drawSag chooses in whole milliseconds, as they are written down.
-func drawSag(draw *choice.Stream) time.Duration {
-	if draw.Chance(1, 2) {
-		return 0
+func drawSag(draw *choice.Stream) world.Sag {
+	length, slow := draw.Between(10, 400), draw.Between(2, 12)
+	switch draw.IntN(4) {
+	case 0: // a sync is slow
+		return world.Sag{For: milliseconds(length), Sync: milliseconds(max(1, length/slow))}
+	case 1: // none ends any more
+		return world.Sag{For: milliseconds(length), Sync: milliseconds(length + 1)}
+	default:
+		return world.Sag{}
 	}
-	return time.Duration(draw.Between(10, 400)) * time.Millisecond
 }
 
+func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+
 func (w *powerCut) Plan() []history.Value {
-	return []history.Value{str("sag-ms"), history.Int(w.sag.Milliseconds())}
+	return []history.Value{str("sag-ms"), history.Int(w.sag.For.Milliseconds()), str("sync-ms"), history.Int(w.sag.Sync.Milliseconds())}
 }
 
 func (w *powerCut) Inject(ctl world.Control) error { return ctl.PowerOff(w.nodes, w.sag) }

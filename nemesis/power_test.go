@@ -14,8 +14,8 @@ func TestSag(t *testing.T) {
 	t.Parallel()
 	aim := func(seed uint64, sag string, record *history.Value) *powerCut {
 		w, err := aimPower(&Scene{
-			Control: newFake(5), Params: Params{"targets": "all", "sag": sag},
-			Draw: choice.New(seed).Stream("test"), Taken: make([]bool, 5), Record: record,
+			Control: newFake(5), Params: Params{"targets": "all", "sag": sag, "sync": "mix"},
+			Draw: choice.New(seed).Stream("test"), Taken: make([]bool, 5), Record: record, Deck: deck,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -25,7 +25,7 @@ func TestSag(t *testing.T) {
 	without := 0
 	for seed := range uint64(100) {
 		w := aim(seed, "mix", nil)
-		if w.sag == 0 {
+		if w.sag.For == 0 {
 			without++
 		}
 		record := history.Map(append(w.Plan(), str("nodes"), names(w.nodes))...)
@@ -36,7 +36,7 @@ func TestSag(t *testing.T) {
 	if without < 30 || without > 70 {
 		t.Errorf("no sag in %d of 100 windows", without)
 	}
-	if w := aim(1, "150ms", nil); w.sag != 150*time.Millisecond {
+	if w := aim(1, "150ms", nil); w.sag.For != 150*time.Millisecond {
 		t.Errorf("a sag of 150ms became %v", w.sag)
 	}
 	if _, err := NewUse(Power(), map[string]string{"sag": "long"}, 5); err == nil {

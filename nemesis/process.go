@@ -19,7 +19,7 @@ func Kill() Fault {
 		Check:  checkTargets,
 		Aim: aimProcess(process{
 			down: world.Control.Kill, up: world.Control.Start, want: "dead",
-		}, "one", "one", "leader", "minority"),
+		}, "one", "leader", "moment", "minority"),
 	}
 }
 
@@ -34,7 +34,7 @@ func Pause() Fault {
 		Check:  checkTargets,
 		Aim: aimProcess(process{
 			down: world.Control.Pause, up: world.Control.Resume, want: "stopped",
-		}, "one", "one", "leader", "minority"),
+		}, "one", "leader", "moment", "minority"),
 	}
 }
 

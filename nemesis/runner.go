@@ -18,6 +18,7 @@ type Runner struct {
 	uses    map[string]Use
 	choices choice.Source
 	open    []*live          // in the order of injection
+	turns   map[string]int   // windows of each kind so far
 	failed  map[int64]string // windows that never opened, and why
 	records map[int64]history.Value
 }
@@ -32,7 +33,7 @@ type live struct {
 
 // NewRunner returns a runner for the given faults.
 func NewRunner(uses []Use, choices choice.Source) *Runner {
-	r := &Runner{uses: map[string]Use{}, choices: choices, failed: map[int64]string{}}
+	r := &Runner{uses: map[string]Use{}, choices: choices, failed: map[int64]string{}, turns: map[string]int{}}
 	for _, u := range uses {
 		r.uses[u.Kind] = u
 	}
@@ -78,7 +79,10 @@ func (r *Runner) inject(ctl world.Control, op history.Op, id int64, record func(
 		Draw:    r.choices.Stream("fault."+use.Kind, uint64(id)),
 		Taken:   r.taken(ctl.Nodes()),
 		Cut:     r.isOpen(world.Partition),
+		Turn:    r.turns[kind],
+		Deck:    func(round int) *choice.Stream { return r.choices.Stream("deck."+kind, uint64(round)) },
 	}
+	r.turns[kind]++
 	if rec, ok := r.records[id]; ok {
 		scene.Record = &rec
 	}

@@ -142,7 +142,7 @@ func TestParams(t *testing.T) {
 		{Kill(), 5, map[string]string{"every": "5"}, `fault kill: every="5" is not a duration: write it like 500ms, 10s or 1m`},
 		{Kill(), 5, map[string]string{"for": "-5s"}, `for="-5s" is not a duration`},
 		{Kill(), 5, map[string]string{"after": "2562000h"}, "after=2562000h is too long: at most 10000h"},
-		{Kill(), 5, map[string]string{"targets": "some"}, `targets="some" is not known: want one of one, minority, majority, all, leader, mix`},
+		{Kill(), 5, map[string]string{"targets": "some"}, `targets="some" is not known: want one of one, minority, majority, all, leader, moment, mix`},
 		{Pause(), 2, map[string]string{"targets": "minority"}, "2 nodes have no minority; take at least 3 nodes or targets=one"},
 		{Power(), 3, map[string]string{"targets": "minority"}, ""},
 		{Power(), 1, map[string]string{"targets": "all"}, ""},

@@ -2,14 +2,15 @@ package nemesis
 
 import (
 	"fmt"
+	"time"
 )
 
 // targetParam says which nodes a fault that acts on single nodes goes for.
 func targetParam() Param {
-	return Param{"targets", "mix", "which nodes: one, minority, majority, all, leader, or mix (a seeded choice for each window)"}
+	return Param{"targets", "mix", "which nodes: one, minority, majority, all, leader, moment (one that has just come to a rare place in its code; the leader where nobody can tell), or mix (each of some of these by turns, in a seeded order)"}
 }
 
-var targetNames = []string{"one", "minority", "majority", "all", "leader", "mix"}
+var targetNames = []string{"one", "minority", "majority", "all", "leader", "moment", "mix"}
 
 // checkTargets refuses targets that a cluster of that size does not have.
 func checkTargets(p Params, nodes int) error {
@@ -36,7 +37,13 @@ func pickTargets(s *Scene, mix []string) []int {
 func (s *Scene) chooseTargets(mix []string) []int {
 	what := s.Params["targets"]
 	if what == "mix" {
-		what = mix[s.Draw.IntN(len(mix))]
+		what = s.deal(mix)
+	}
+	if what == "moment" {
+		if n := s.moment(); n >= 0 && !s.Taken[n] {
+			return []int{n}
+		}
+		what = "leader"
 	}
 	var free []int
 	taken := 0
@@ -78,4 +85,30 @@ func (s *Scene) size(what string, taken int) int {
 	default:
 		return 1
 	}
+}
+
+// How long a window waits for a moment, and how long after that it may strike.
+const (
+	momentWait  = time.Second
+	momentShift = 26 // 67 ms, in nanoseconds, are two to this
+)
+
+// moment waits for one of the facts that nodes have noted before to be noted again,
+// for as long as the moment may be expected, and returns the node that did, or -1.
+// Whoever has just lost a lead, or grown a set of replicas, is where a fault
+// matters most, for some milliseconds; how many is drawn, short times as often as
+// long ones.
+func (s *Scene) moment() int {
+	later := s.Draw.Int64N(1 << s.Draw.IntN(momentShift+1))
+	which := s.Draw.Uint64()
+	facts, err := s.Noted()
+	if err != nil || len(facts) == 0 {
+		return -1
+	}
+	node, err := s.Await(facts[which%uint64(len(facts))], momentWait)
+	if err != nil || node < 0 {
+		return -1
+	}
+	s.Sleep(time.Duration(later))
+	return node
 }

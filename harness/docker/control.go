@@ -196,7 +196,7 @@ func (c *control) Kill(node int) error {
 }
 
 // PowerOff implements world.Control.
-func (c *control) PowerOff([]int, time.Duration) error {
+func (c *control) PowerOff([]int, world.Sag) error {
 	return fmt.Errorf("%w: power", ErrUnsupported)
 }
 
@@ -287,6 +287,17 @@ func (c *control) runtimeStatus(id int) (node.RuntimeStatus, error) {
 		return node.RuntimeStatus{}, err
 	}
 	return node.ParseStatus(answer)
+}
+
+// Noted implements world.Control. What nodes note stands in their logs, which come
+// when all is over.
+func (c *control) Noted() ([]string, error) {
+	return nil, fmt.Errorf("%w: facts while they are noted", ErrUnsupported)
+}
+
+// Await implements world.Control.
+func (c *control) Await(string, time.Duration) (int, error) {
+	return -1, fmt.Errorf("%w: facts while they are noted", ErrUnsupported)
 }
 
 // Command implements world.Control.

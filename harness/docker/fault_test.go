@@ -342,7 +342,7 @@ func testLogs(t *testing.T, c *cluster) {
 
 func testUnsupported(t *testing.T, c *cluster) {
 	ctl := (*control)(c)
-	if err := ctl.PowerOff([]int{0}, 0); !errors.Is(err, ErrUnsupported) {
+	if err := ctl.PowerOff([]int{0}, world.Sag{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("power off: %v", err)
 	}
 	if _, err := ctl.Disk(0); !errors.Is(err, ErrUnsupported) {

@@ -25,6 +25,7 @@ type Cluster struct {
 	nemeses int           // workers that are nemeses
 	harness *worker       // that carries out Do
 	probes  []*probe      // by the number in the events of a probe; nil when it is over
+	facts   facts         // that nodes have noted
 	ready   []world.Event // for Next, from taken on
 	taken   int
 	closed  bool

@@ -123,7 +123,7 @@ func (k control) Kill(node int) error {
 // its canaries; a node that was dead already loses its page cache as well.
 // Where one node loses most, the others lose as much: what befalls them has the
 // same cause, and who relies on the disks of others has to survive just that.
-func (k control) PowerOff(nodes []int, sag time.Duration) error {
+func (k control) PowerOff(nodes []int, sag world.Sag) error {
 	var hit []*machine
 	for _, node := range nodes {
 		if err := k.known(node); err != nil {
@@ -138,9 +138,9 @@ func (k control) PowerOff(nodes []int, sag time.Duration) error {
 	}
 	k.Sleep(canaryTime)
 	for _, n := range hit {
-		n.disk.stall = k.w.c.now + int64(sag) + 1
+		n.disk.sag = int64(sag.Sync)
 	}
-	k.Sleep(sag)
+	k.Sleep(sag.For)
 	harsh := len(hit) > 1 && hit[0].crash.Chance(1, 2)
 	for _, n := range hit {
 		n.powerOff(harsh)

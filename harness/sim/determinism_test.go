@@ -82,7 +82,7 @@ func mayhem(ctl world.Control) error {
 		func() error { return ctl.Kill(3) },
 		func() error { return ctl.Resume(2) },
 		func() error { return ctl.Start(3) },
-		func() error { return ctl.PowerOff([]int{4}, 0) },
+		func() error { return ctl.PowerOff([]int{4}, world.Sag{}) },
 		func() error { _, err := ctl.Disk(4); return err },
 		func() error { return ctl.Start(4) },
 		func() error { _, err := ctl.Status(4); return err },

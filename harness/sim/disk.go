@@ -17,7 +17,7 @@ type disk struct {
 	canaries  volume
 	latency   choice.Stream
 	idle      int64            // when all operations under way will be done
-	stall     int64            // until then no sync comes to an end
+	sag       int64            // so much longer does a sync take
 	pending   fifo[operation]  // started, not done
 	completed fifo[completion] // done, not yet told to the process
 	last      *world.Canaries  // of the last loss of power
@@ -67,7 +67,7 @@ func (d *disk) start(l Latency, op operation) {
 	}
 	d.idle = max(d.idle, c.now) + l.draw(&d.latency)
 	if op.syncs {
-		d.idle = max(d.idle, d.stall)
+		d.idle += d.sag
 	}
 	d.pending.push(op)
 	c.queue.push(d.idle, event{kind: kDisk, to: int32(d.n.id), id: uint64(d.n.starts)})
@@ -94,7 +94,7 @@ func (d *disk) interrupt(s *choice.Stream) {
 		d.pending.pop()
 	}
 	d.pending, d.completed = fifo[operation]{}, fifo[completion]{}
-	d.idle, d.stall = 0, 0
+	d.idle = 0
 }
 
 // canary files are written just before the power goes.
@@ -116,6 +116,7 @@ func (d *disk) writeCanaries() error {
 // powerOff loses what was not synced, and looks what became of the canaries. A
 // stream says what survives by chance; without one, nothing does.
 func (d *disk) powerOff(s *choice.Stream) {
+	d.sag = 0
 	lost := d.files.crash(s)
 	d.canaries.crash(s)
 	d.last = &world.Canaries{

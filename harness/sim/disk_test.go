@@ -205,7 +205,7 @@ func TestDiskAfterDeath(t *testing.T) {
 		}
 		b.control(func(ctl world.Control) error {
 			if power {
-				return ctl.PowerOff([]int{0}, 0)
+				return ctl.PowerOff([]int{0}, world.Sag{})
 			}
 			return ctl.Kill(0)
 		})
@@ -281,7 +281,7 @@ func outage(t *testing.T, seed uint64) (files map[string]string, found world.Can
 	})
 	b.c.Next(b.c.Now() + second)
 	b.control(func(ctl world.Control) (err error) {
-		if err := ctl.PowerOff([]int{0}, 0); err != nil {
+		if err := ctl.PowerOff([]int{0}, world.Sag{}); err != nil {
 			return err
 		}
 		found, err = ctl.Disk(0)
@@ -300,13 +300,13 @@ func TestPowerOffOfDead(t *testing.T) {
 		b.inside(func() { b.start(0, step{op: "append", name: "a", data: "unsynced"}) })
 		b.c.Next(b.c.Now() + second)
 		b.control(func(ctl world.Control) error {
-			return errors.Join(ctl.Kill(0), ctl.PowerOff([]int{0}, 0), ctl.Start(0))
+			return errors.Join(ctl.Kill(0), ctl.PowerOff([]int{0}, world.Sag{}), ctl.Start(0))
 		})
 		first := b.files()
 		if first["a"] != "unsynced" {
 			lost++
 		}
-		b.control(func(ctl world.Control) error { return errors.Join(ctl.PowerOff([]int{0}, 0), ctl.Start(0)) })
+		b.control(func(ctl world.Control) error { return errors.Join(ctl.PowerOff([]int{0}, world.Sag{}), ctl.Start(0)) })
 		if again := b.files(); !maps.Equal(first, again) {
 			t.Errorf("what had survived once was lost later: %v, then %v", first, again)
 		}

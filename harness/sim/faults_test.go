@@ -565,7 +565,7 @@ func TestControlTakesTime(t *testing.T) {
 		"set":     func(ctl world.Control) error { return ctl.SetClock(0, 1, 1) },
 		"pause":   func(ctl world.Control) error { return ctl.Pause(0) },
 		"resume":  func(ctl world.Control) error { return ctl.Resume(0) },
-		"power":   func(ctl world.Control) error { return ctl.PowerOff([]int{0}, 0) },
+		"power":   func(ctl world.Control) error { return ctl.PowerOff([]int{0}, world.Sag{}) },
 		"disk":    func(ctl world.Control) error { _, err := ctl.Disk(0); return err },
 		"start":   func(ctl world.Control) error { return ctl.Start(0) },
 	} {

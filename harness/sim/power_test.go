@@ -25,10 +25,10 @@ func careless(env actor.Env) actor.Node {
 // outageOfAll has three careless nodes acknowledge something after the given
 // time, while they lose their power 50 ms after the start. It returns how many
 // have acknowledged, and how many still have it.
-func outageOfAll(t *testing.T, seed uint64, sag, at time.Duration) (acknowledged, kept int) {
+func outageOfAll(t *testing.T, seed uint64, sag world.Sag, at time.Duration) (acknowledged, kept int) {
 	c := deploy(t, sim.Config{}, seed, 3, careless)
 	nemesis := c.AddNemesis(func(ctl world.Control, op history.Op) history.Op {
-		ctl.Sleep(50*time.Millisecond - sag)
+		ctl.Sleep(50*time.Millisecond - sag.For)
 		if err := ctl.PowerOff([]int{0, 1, 2}, sag); err != nil {
 			t.Error(err)
 		}
@@ -59,26 +59,30 @@ func outageOfAll(t *testing.T, seed uint64, sag, at time.Duration) (acknowledged
 	}
 }
 
-// While the disks sag, what was acknowledged too early stays in danger, and
+// While no sync ends, what was acknowledged too early stays in danger, and
 // when several nodes lose their power together it happens that all lose it.
 func TestSag(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		sag         time.Duration
+		sag         world.Sag
 		least, most int // of 60 times nobody keeps what all have acknowledged
-	}{{0, 0, 0}, {30 * time.Millisecond, 20, 50}} {
+	}{
+		{world.Sag{}, 0, 0},
+		{world.Sag{For: 30 * time.Millisecond, Sync: time.Millisecond}, 0, 0},
+		{world.Sag{For: 30 * time.Millisecond, Sync: 31 * time.Millisecond}, 20, 50},
+	} {
 		lost := 0
 		for seed := range uint64(60) {
 			acknowledged, kept := outageOfAll(t, seed, c.sag, 35*time.Millisecond)
 			if acknowledged != 3 {
-				t.Fatalf("sag %v, seed %d: %d have acknowledged", c.sag, seed, acknowledged)
+				t.Fatalf("sag %+v, seed %d: %d have acknowledged", c.sag, seed, acknowledged)
 			}
 			if kept == 0 {
 				lost++
 			}
 		}
 		if lost < c.least || lost > c.most {
-			t.Errorf("sag %v: all lose it %d times of 60", c.sag, lost)
+			t.Errorf("sag %+v: all lose it %d times of 60", c.sag, lost)
 		}
 	}
 }

@@ -18,8 +18,9 @@ type probe struct {
 }
 
 const (
-	probeTries = 3  // packets sent on each link until one arrives,
-	roughTries = 12 // where a fault may lose most of them
+	probeTries = 3  // times that a link is tried until a packet arrives,
+	roughTries = 12 // where a fault may lose most of them,
+	roughBurst = 8  // and then with so many packets each time
 	probeBits  = 24 // of the id of a probe's event are the number of the packet
 )
 
@@ -40,14 +41,14 @@ func (k control) Probe(links []world.Link) ([]bool, error) {
 	if err := k.check(links); err != nil {
 		return nil, err
 	}
-	c, tries := k.w.c, probeTries
+	c, tries, burst := k.w.c, probeTries, 1
 	if c.net.slowest > 0 {
-		tries = roughTries
+		tries, burst = roughTries, roughBurst
 	}
 	p, id := k.newProbe(len(links), nil)
 	for try := range tries {
 		for i, l := range links {
-			if p.arrived[i] == 0 {
+			for n := 0; n < burst && p.arrived[i] == 0; n++ {
 				c.sendProbe(p, id|uint64(i), l)
 			}
 		}

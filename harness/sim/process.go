@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/choice"
@@ -128,5 +129,9 @@ func (p *process) Choices(purpose string) *choice.Stream {
 
 // Logf implements actor.Env.
 func (p *process) Logf(format string, args ...any) {
-	p.n.log.add(p.n.c.now, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	p.n.log.add(p.n.c.now, text)
+	if fact, ok := strings.CutPrefix(text, actor.SometimesMark); ok {
+		p.n.c.facts.note(fact, p.n)
+	}
 }

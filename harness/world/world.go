@@ -212,9 +212,8 @@ type Control interface {
 	Start(node int) error
 	// PowerOff takes the power from nodes in one instant: their processes are
 	// killed, and what was not synced is lost, but for what happened to be
-	// written. For the time of the sag before that, no sync that they begin
-	// comes to an end.
-	PowerOff(nodes []int, sag time.Duration) error
+	// written. Their disks sag before that.
+	PowerOff(nodes []int, sag Sag) error
 	// Pause stops the processes of a node where they are; Resume lets them go on.
 	Pause(node int) error
 	Resume(node int) error
@@ -232,6 +231,12 @@ type Control interface {
 	// node is dead or does not answer in time.
 	Status(node int) (actor.Status, error)
 
+	// Noted returns the facts that nodes have noted so far, as actor.Sometimes has
+	// it, in the order of the alphabet. Await waits until a node notes one, for as
+	// long as is given at most, and returns the node, or -1.
+	Noted() ([]string, error)
+	Await(fact string, most time.Duration) (int, error)
+
 	// Command gives a node an order, past all cuts, as actor.Commanded has it. It
 	// fails if the nodes of the target take none, or this one does not know it.
 	Command(node int, order string) (actor.Conduct, error)
@@ -241,6 +246,11 @@ type Control interface {
 	// last PowerOff.
 	Disk(node int) (Canaries, error)
 }
+
+// Sag is what becomes of disks before their power goes: for some time, every sync
+// that begins takes so much longer. One that takes longer than the sag lasts does
+// not come to an end.
+type Sag struct{ For, Sync time.Duration }
 
 // Process is the state of a node's process.
 type Process struct {
