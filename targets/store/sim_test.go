@@ -173,7 +173,7 @@ func cutLeader(ctl world.Control, _ *choice.Stream) (func() error, error) {
 // powerCut takes the power from some nodes.
 func powerCut(ctl world.Control, draw *choice.Stream) (func() error, error) {
 	nodes := draw.Perm(ctl.Nodes())[:choice.Pick(draw, []int{1, 1, 3, 5})]
-	if err := ctl.PowerOff(nodes, 0); err != nil {
+	if err := ctl.PowerOff(nodes, world.Sag{}); err != nil {
 		return nil, err
 	}
 	return func() error {

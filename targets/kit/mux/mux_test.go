@@ -94,7 +94,7 @@ func Example() {
 	ask(false, "athree")
 	control := cluster.AddNemesis(func(ctl world.Control, op history.Op) history.Op {
 		for i := range ctl.Nodes() {
-			_ = ctl.PowerOff([]int{i}, 0)
+			_ = ctl.PowerOff([]int{i}, world.Sag{})
 			_ = ctl.Start(i)
 		}
 		return op
