@@ -316,7 +316,7 @@ func (m *Machine) written(c *Command) *Answer {
 		b.Recovery = m.stamps
 		return &Answer{Code: OK, Block: b}
 	}
-	if c.Block != 0 && !m.seal(f, c) || c.Kind == Next && f.open() != nil {
+	if c.Block != 0 && !m.seal(f, c) || (c.Kind == Next || c.Kind == Close) && f.open() != nil {
 		return &Answer{Code: Stale}
 	}
 	switch c.Kind {

@@ -129,6 +129,9 @@ func TestTakenLease(t *testing.T) {
 	if a := j.do(Command{Kind: Take, Name: "a", Token: old.Token, Holder: 3}); a.Code != Leased || a.Holder != 2 {
 		t.Errorf("a token that is not in force can be taken: %+v", a)
 	}
+	if a := j.do(Command{Kind: Close, Name: "a", Token: taken.Token}); a.Code != Stale {
+		t.Errorf("a file is closed whose last block was not sealed: %v", a.Code)
+	}
 	seal := Command{Kind: Seal, Name: "a", Token: taken.Token, Block: old.Block.ID, Stamp: old.Block.Stamp, Length: 5, Nodes: three[1:]}
 	if a := j.do(seal); a.Code != Stale {
 		t.Errorf("a block is sealed under the stamp that it is recovered from: %v", a.Code)

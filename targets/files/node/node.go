@@ -354,6 +354,22 @@ func (n *node) await(f func(from actor.NodeID, m *message)) (id uint64) {
 // forget ends await.
 func (n *node) forget(id uint64) { delete(n.waiting, id) }
 
+// expect awaits one answer: then is told once, with nil if none came in time. What
+// comes twice, or late, is nobody's business any more.
+func (n *node) expect(limit int64, then func(m *message)) (id uint64) {
+	var late *alarm
+	id = n.await(func(_ actor.NodeID, m *message) {
+		late.stop()
+		n.forget(id)
+		then(m)
+	})
+	late = n.after(limit, func() {
+		n.forget(id)
+		then(nil)
+	})
+	return id
+}
+
 // alarm is something that is done once the time has come, unless it is stopped.
 type alarm struct {
 	do   func()

@@ -283,6 +283,26 @@ func TestOpenBlock(t *testing.T) {
 	}
 }
 
+// An answer that comes twice, or after its time, is one answer or none.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	l, n := newLab()
+	var got []*message
+	then := func(m *message) { got = append(got, m) }
+	for _, id := range []uint64{n.expect(yieldLimit, then), n.expect(yieldLimit, then)} {
+		for range 2 {
+			l.tell(n, message{kind: msgYielded, id: id, flag: true})
+		}
+	}
+	late := n.expect(yieldLimit, then)
+	l.now += yieldLimit
+	n.Wake()
+	l.tell(n, message{kind: msgYielded, id: late})
+	if len(got) != 3 || got[0] == nil || got[1] == nil || got[2] != nil || len(n.waiting) > 0 {
+		t.Errorf("told %v, and %d answers are still awaited", got, len(n.waiting))
+	}
+}
+
 func FuzzMessage(f *testing.F) {
 	full := message{
 		kind: msgReport, flag: true, id: 1, block: 2, stamp: 3, offset: 4, length: 5, epoch: 6,

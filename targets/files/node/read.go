@@ -151,20 +151,13 @@ func (f *fetch) one() {
 	if f.n.cfg.Near {
 		m.stamp = 0
 	}
-	var late *alarm
-	id := f.n.await(func(_ actor.NodeID, m *message) {
-		late.stop()
-		if m.flag {
+	m.id = f.n.expect(fetchLimit, func(m *message) {
+		if m != nil && m.flag {
 			f.end(m.data, true)
 		} else {
 			f.one()
 		}
 	})
-	late = f.n.after(fetchLimit, func() {
-		f.n.forget(id)
-		f.one()
-	})
-	m.id = id
 	f.n.send(to, m)
 }
 

@@ -278,20 +278,13 @@ func (s *stream) ask(a *namespace.Answer) {
 		return
 	}
 	s.busy = true
-	var late *alarm
-	id := s.n.await(func(_ actor.NodeID, m *message) {
-		late.stop()
+	id := s.n.expect(yieldLimit, func(m *message) {
 		s.busy = false
-		if m.flag {
+		if m != nil && m.flag {
 			s.run()
 		} else {
 			s.seize(a.Token)
 		}
-	})
-	late = s.n.after(yieldLimit, func() {
-		s.n.forget(id)
-		s.busy = false
-		s.seize(a.Token)
 	})
 	s.n.send(a.Holder, &message{kind: msgYield, id: id, stamp: a.Token, data: []byte(s.name)})
 }
