@@ -115,7 +115,7 @@ func (g *transfers) Update(ctx *gen.Context, ev *history.Op) gen.Gen {
 }
 
 // inclusion is how long an accepted transfer may take until it is in the chain,
-// or can never be: this long nothing is done after the load, so that all of them
+// or can never be: this long nothing is done after the load, so that nearly all of them
 // can be judged.
 const inclusion = 40 * time.Second
 

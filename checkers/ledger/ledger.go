@@ -42,7 +42,8 @@
 //	inflation           a block makes more money than it may
 //	conservation        balances do not add up to the money that was made
 //	wrong-balance       a balance is not what the chain says
-//	lost-transfer       accepted, never said to be expired or rejected, and not on a chain of the final phase
+//	lost-transfer       accepted, never said to be expired or rejected, and not on a chain of the final phase,
+//	                    although its time is over
 //	vanished-transfer   said to be confirmed, and later, through the same node or in the final phase, not,
 //	                    or not on a chain of the final phase
 //	status-flip         said to be expired or rejected, and confirmed later
@@ -124,7 +125,8 @@ type Options struct {
 	// block. 0 says that only the node that had it and the final phase count.
 	Delta time.Duration
 	// Inclusion is how long an accepted transfer may take to be on the chain of
-	// an observation of the final phase.
+	// an observation of the final phase. If its node has said until which height
+	// the transfer is good, that has to be final, too, on the chain of that node.
 	Inclusion time.Duration
 	// Reward is how much money a block may make, fees not counted.
 	Reward int64

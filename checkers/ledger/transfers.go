@@ -121,13 +121,22 @@ func (l *ledger) lost(s *submission, name int32, final []finalView) {
 		return
 	}
 	for _, v := range final[from:] {
-		if v.Invoke.Time >= due && !l.has(s.in, v.tip) {
+		if v.Invoke.Time >= due && l.over(ack, v.view) && !l.has(s.in, v.tip) {
 			l.add(rules.Finding{Rule: LostTransfer, Ops: []int{ack.Invoke.Index, v.Invoke.Index}, Item: l.txName(name), Why: fmt.Sprintf(
 				"process %v submitted transfer %s at %s, accepted at %s; after all faults were over, %s, of height %d, and no block of its chain has it",
 				ack.Invoke.Process, l.txName(name), l.clock.At(ack.Invoke), l.clock.At(ack.Complete), l.saw(v.view), l.blocks[v.tip].height)})
 			return
 		}
 	}
+}
+
+// over reports whether the time of an accepted transfer is over by what its node
+// says in v: if the node named a height until which the transfer is good, that is
+// when it has a final block so high. Only then has it to be there or to be expired,
+// however long that took.
+func (l *ledger) over(ack history.Call, v *view) bool {
+	until, limited := ack.Complete.Value.Get("until").Int()
+	return !limited || v.Invoke.Node == ack.Invoke.Node && v.final != none && int64(l.blocks[v.final].height) >= until
 }
 
 // statuses judges what nodes said about transfers, one transfer after the other.

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ordeal-dev/ordeal/harness/client"
@@ -55,14 +56,14 @@ const lifetime = 20
 
 // submit has a transfer taken: it asks how high the chain is, to say until when
 // the transfer is good, and then sends it, once.
-func (w *wallet) submit(env client.Env, op history.Op, t coin.Transfer) history.Op {
+func (w *wallet) submit(env client.Env, op history.Op, t *coin.Transfer) history.Op {
 	answer, err := ask(env, coin.Request{Ask: coin.Height})
 	if err != nil {
 		return ended(op, err, true) // nothing was signed yet
 	}
 	t.Until = wire.NewDecoder(answer).Uvarint() + lifetime
 	t.Sign(w.key(t.From))
-	if _, err := ask(env, coin.Request{Ask: coin.Submit, Tx: t}); err != nil {
+	if _, err := ask(env, coin.Request{Ask: coin.Submit, Tx: *t}); err != nil {
 		return ended(op, err, false)
 	}
 	return client.OK(op, op.Value)
@@ -116,7 +117,11 @@ func (c *payer) transfer(env client.Env, op history.Op) history.Op {
 		}
 		*f.to = uint64(n)
 	}
-	return c.submit(env, op, t)
+	end := c.submit(env, op, &t)
+	if end.Type == history.OK {
+		end.Value = history.Map(slices.Concat(op.Value.Elems(), []history.Value{history.String("until"), history.Int(int64(t.Until))})...)
+	}
+	return end
 }
 
 func balances(env client.Env, op history.Op) history.Op {
@@ -209,7 +214,7 @@ func (c *stamper) Invoke(env client.Env, op history.Op) history.Op {
 	switch op.F {
 	case "stamp":
 		t := coin.Transfer{ID: uint64(doc), From: coin.Notary, To: coin.Notary, Nonce: uint64(doc), Memo: text(uint64(doc))}
-		op = c.submit(env, op, t)
+		op = c.submit(env, op, &t)
 		if op.Type == history.OK {
 			op.Value = history.Nil // it was taken; a proof will show where it is
 		}

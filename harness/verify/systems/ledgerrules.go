@@ -218,7 +218,11 @@ func (l *chains) accepted(t *claim.Op) bool {
 
 // due reports whether view v has to show a transfer that was accepted.
 func (l *chains) due(t *claim.Op, v *chainView) bool {
-	return v.Invoke.Final && t.Before(v.Op) && t.Complete.Time+l.inclusion <= v.Invoke.Time
+	if !v.Invoke.Final || !t.Before(v.Op) || t.Complete.Time+l.inclusion > v.Invoke.Time {
+		return false
+	}
+	until, limited := t.Complete.Value.Get("until").Int()
+	return !limited || v.Invoke.Node == t.Invoke.Node && v.final != nil && int64(v.final.height) >= until
 }
 
 func (l *chains) expired(id string) bool {
