@@ -111,6 +111,9 @@ func (n *node) reorganise(to *block) {
 	if n.tip.Height >= base.Height+2 {
 		n.sometimes(factReorg)
 	}
+	if n.gaveUp(base) {
+		n.sometimes(factLeft)
+	}
 	for n.tip != base {
 		n.books.disconnect(n.tip)
 		n.release(n.tip)
@@ -129,6 +132,16 @@ func (n *node) reorganise(to *block) {
 	for _, b := range path(base, left) {
 		n.returned(b)
 	}
+}
+
+// gaveUp reports whether the block that the node last voted for is on its chain
+// above base, where it goes over to another one.
+func (n *node) gaveUp(base *block) bool {
+	if n.vote == nil || n.vote.TargetHeight <= base.Height {
+		return false
+	}
+	target := n.tree.blocks[n.vote.Target]
+	return target != nil && target.on(n.tip)
 }
 
 // sometimes notes a fact, unless the node only does again what it did before.

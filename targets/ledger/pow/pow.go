@@ -123,6 +123,8 @@ const (
 	factCatchUp  = "a node started again and found its chain behind by 2 blocks or more"
 	factSkipped  = "a checkpoint was justified from one that is not the last before it"
 	factConflict = "a transfer expired because another used its nonce"
+	factLeft     = "a node left a chain that it had voted for"
+	factRival    = "a node voted for one of several checkpoints of a height"
 	factBound    = "a node left a heavier chain for a justified one"
 )
 
@@ -130,7 +132,7 @@ const (
 func Facts(quorum bool) []string {
 	facts := []string{factReorg, factOrphan, factReturned, factCatchUp}
 	if quorum {
-		facts = append(facts, factSkipped, factBound)
+		facts = append(facts, factSkipped, factBound, factLeft, factRival)
 	}
 	return slices.Clip(facts)
 }

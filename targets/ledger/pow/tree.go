@@ -46,6 +46,11 @@ func (t *tree) add(b *coin.Block, name coin.Hash, parent *block) *block {
 	return x
 }
 
+// rivals reports whether there is another block of the same height.
+func (t *tree) rivals(b *block) bool {
+	return slices.ContainsFunc(t.order, func(x *block) bool { return x != b && x.Height == b.Height })
+}
+
 // at returns the block of the chain that ends in b at a height, or nil.
 func (b *block) at(height uint64) *block {
 	for b != nil && b.Height > height {

@@ -22,6 +22,9 @@ func (n *node) voteNow() {
 	v := coin.Vote{Validator: n.self, Source: source.name, Target: target.name, SourceHeight: source.Height, TargetHeight: target.Height}
 	v.Sign(n.key)
 	n.begun = v
+	if n.tree.rivals(target) {
+		n.sometimes(factRival)
+	}
 	n.keepVote(v)
 }
 

@@ -12,7 +12,8 @@ func Bugs() []Bug { return []Bug{Q1, Q2, Q3, Q4, Q5, Q6, Q7, Q8, Q10, Q11, Q12, 
 // Facts lists what a sound campaign must have met now and then.
 func Facts() []string {
 	return slices.Concat(replog.Facts(), []string{
-		factElection, factDuplicate, factCut, factShrunk, factGrew, factRebalance, factFenced, factExpired,
+		factElection, factDuplicate, factCut, factRebalance, factFenced, factExpired,
+		factShrunk, factGrew, factAhead, factJoining, factBehind, factCrossed,
 	})
 }
 
@@ -23,6 +24,10 @@ const (
 	factCut       = "a follower cut off what its leader does not have"
 	factShrunk    = "the ISR shrank"
 	factGrew      = "the ISR grew again"
+	factAhead     = "a new leader had more than was known to be committed"
+	factJoining   = "a leader asked for a follower to be taken into the ISR"
+	factBehind    = "a follower had all that was known to be committed, and not all that may be"
+	factCrossed   = "the ISR changed while its leader asked for a change"
 	factRebalance = "a rebalance inside a transaction"
 	factFenced    = "a transaction was aborted by fencing"
 	factExpired   = "a transaction was aborted because it took too long"

@@ -79,6 +79,9 @@ func (n *node) turn(l *replica, part *partition, leading bool) {
 		n.follow(l)
 		return
 	}
+	if l.high < l.next {
+		actor.Sometimes(n.env, factAhead)
+	}
 	l.start, l.denied = l.next, map[uint64]writer{}
 	l.followers = make([]follower, n.env.Nodes())
 	for i := range l.followers {
@@ -331,10 +334,15 @@ func (p parked) Ring(n *node) { n.answerFetch(p.l, p.from) }
 // been committed: a new leader does not know how far that is, but that it was no
 // further than its log when it was elected.
 func (n *node) widen(l *replica, id actor.NodeID) {
-	isr := n.meta.parts[l.part].isr
-	if l.altering || slices.Contains(isr, id) || !n.meta.brokers[id].alive || l.followers[id].synced < max(l.start, l.high) {
+	isr, synced := n.meta.parts[l.part].isr, l.followers[id].synced
+	if l.altering || slices.Contains(isr, id) || !n.meta.brokers[id].alive || synced < l.high {
 		return
 	}
+	if synced < l.start {
+		actor.Sometimes(n.env, factBehind)
+		return
+	}
+	actor.Sometimes(n.env, factJoining)
 	l.joining = append(l.joining, id)
 	n.alter(l, append(slices.Clone(isr), id))
 }
@@ -351,7 +359,7 @@ func (n *node) narrow(l *replica) {
 // alter asks the metadata for another ISR. Whether it gets it shows in them alone.
 func (n *node) alter(l *replica, isr []actor.NodeID) {
 	l.altering = true
-	epoch, fact := l.epoch, factShrunk
+	epoch, due, fact := l.epoch, l.version+1, factShrunk
 	if len(isr) > len(n.meta.parts[l.part].isr) {
 		fact = factGrew
 	}
@@ -361,6 +369,12 @@ func (n *node) alter(l *replica, isr []actor.NodeID) {
 		}
 		if ok {
 			actor.Sometimes(n.env, fact)
+		}
+		// The version tells of another change that came first or since: of a
+		// follower that died, say.
+		part := &n.meta.parts[l.part]
+		if part.epoch == epoch && (part.version > due || !ok && part.version == due) {
+			actor.Sometimes(n.env, factCrossed)
 		}
 	})
 }
