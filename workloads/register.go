@@ -29,6 +29,10 @@ var registerKinds = []choice.Weighted{{Name: "read", Weight: 50}, {Name: "write"
 // operations go to any key: where little is written, what was lost stays lost until
 // somebody looks.
 //
+// Now and then what was changed is looked at at once, and word of it is passed on,
+// see relay: where a change is on some replicas and not yet on others, one client
+// may see it, and another not, although it has heard of it.
+//
 // Every fourth key is deleted now and then. What is deleted leaves nothing that is
 // unique, and histories with that take longer to judge, so the other keys have none.
 type registers struct {
@@ -36,6 +40,61 @@ type registers struct {
 	n    uint64          // operations so far
 	seen []history.Value // by key: what was last read or written with success
 	last attempt         // the last one to write something
+
+	relay relay
+}
+
+// relay has word of a change passed on: one client reads the key, and then writes
+// another; a second client reads that, and then the key. By that, what the second
+// one has to see follows from what the first one saw, which it does only where
+// operations of different clients depend on each other, and they do by luck alone
+// if keys are random.
+type relay struct {
+	stage         relayStage
+	key, word     int // what was changed, and what is written to pass that on
+	first, second history.Process
+	end           uint64 // the operation at which it is given up
+}
+
+type relayStage uint8
+
+const (
+	noRelay relayStage = iota
+	seeKey
+	writeWord
+	readWord
+	seeKeyToo
+)
+
+// next returns the next step, if the client that has to do it is free.
+func (r *relay) next(ctx *gen.Context, fresh history.Value, keys []history.Value) (op history.Op, ok bool) {
+	var by history.Process
+	switch r.stage {
+	case seeKey:
+		by, ok = ctx.Pick()
+		op, r.first = history.Op{F: "read", Key: keys[r.key]}, by
+	case writeWord:
+		by, ok = r.first, free(ctx, r.first)
+		op = history.Op{F: "write", Key: keys[r.word], Value: fresh}
+	case readWord:
+		by, ok = ctx.Pick()
+		ok = ok && by != r.first && free(ctx, r.first)
+		op, r.second = history.Op{F: "read", Key: keys[r.word]}, by
+	case seeKeyToo:
+		by, ok = r.second, free(ctx, r.second)
+		op = history.Op{F: "read", Key: keys[r.key]}
+	default:
+		return op, false
+	}
+	op.Process, op.Time, op.Type = by, ctx.Time, history.Invoke
+	r.stage = (r.stage + 1) % (seeKeyToo + 1)
+	return op, ok
+}
+
+// free reports whether a client has nothing under way, and has not crashed since.
+func free(ctx *gen.Context, p history.Process) bool {
+	thread := ctx.Thread(p)
+	return ctx.IsFree(thread) && ctx.Process(thread) == p
 }
 
 // attempt is a value that may be on its way to a key.
@@ -62,6 +121,15 @@ const stray = 3
 
 // deletedKeys is how many keys there are to each one that is deleted as well.
 const deletedKeys = 4
+
+// passed is how many writes there are to each one of which word is passed on, and
+// passedDeletes the same for deletes, which are few; lasting is after how many
+// operations that is given up.
+const (
+	passed        = 8
+	passedDeletes = 2
+	lasting       = 12
+)
 
 // eager is how many compare-and-sets there are to each one that expects what is on
 // its way.
@@ -96,18 +164,38 @@ func (p *registerPlan) kindsOf(key int) []choice.Weighted {
 	return p.kinds
 }
 
-// Next returns a random operation on a random key.
+// Next returns a random operation on a random key, or the next step of a relay.
 func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
-	draw := g.source.Stream("register", g.n)
+	next := *g
+	next.n++
+	if next.n > next.relay.end {
+		next.relay.stage = noRelay
+	}
+	r := next.relay
+	if op, ok := r.next(ctx, history.Int(int64(next.n)), g.keys); ok {
+		if next.relay = r; op.F == "write" {
+			next.last = attempt{r.word, op.Value}
+		}
+		return gen.Result{Kind: gen.Ready, Op: op}, &next
+	}
+	result := gen.Emit(ctx, next.draw(g.source.Stream("register", g.n)))
+	if result.Kind != gen.Ready {
+		return result, g // the same operation is offered again
+	}
+	return result, &next
+}
+
+// draw returns a random operation on a random key, and notes what it is to change.
+func (g *registers) draw(draw *choice.Stream) history.Op {
 	key := draw.IntN(g.active)
 	if g.active < len(g.keys) {
-		key = (key + int(g.n/stay)) % len(g.keys)
+		key = (key + int((g.n-1)/stay)) % len(g.keys)
 		if draw.Chance(1, stray) {
 			key = draw.IntN(len(g.keys))
 		}
 	}
 	op := history.Op{F: choice.Weigh(draw, g.kindsOf(key)), Key: g.keys[key]}
-	fresh, last := history.Int(int64(g.n)+1), g.last
+	fresh, last := history.Int(int64(g.n)), g.last
 	expected := g.seen[key]
 	if op.F == "cas" && draw.Chance(1, eager) && !last.value.IsNil() {
 		key, expected = last.key, last.value
@@ -121,14 +209,17 @@ func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	case op.F == "write":
 		op.Value = fresh
 	}
-	if op.F == "write" || op.F == "cas" {
-		last = attempt{key, fresh}
+	chance := int64(passed)
+	switch op.F {
+	case "write", "cas":
+		g.last = attempt{key, fresh}
+	case "delete":
+		chance = passedDeletes
 	}
-	result := gen.Emit(ctx, op)
-	if result.Kind != gen.Ready {
-		return result, g // the same operation is offered again
+	if word := draw.IntN(g.active); op.F != "read" && g.relay.stage == noRelay && word != key && draw.Chance(1, chance) {
+		g.relay = relay{stage: seeKey, key: key, word: word, end: g.n + lasting}
 	}
-	return result, &registers{g.registerPlan, g.n + 1, g.seen, last}
+	return op
 }
 
 // Update remembers the values that were seen.
@@ -154,7 +245,9 @@ func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	}
 	seen := slices.Clone(g.seen)
 	seen[key] = value
-	return &registers{g.registerPlan, g.n, seen, g.last}
+	next := *g
+	next.seen = seen
+	return &next
 }
 
 // finalReads has a client of every node read every key.

@@ -103,6 +103,34 @@ func TestRegisterWithoutCAS(t *testing.T) {
 	}
 }
 
+// Word of changes is passed on: a client reads a key and writes another one, and a
+// client that reads that looks at the first key next.
+func TestRegisterRelays(t *testing.T) {
+	t.Parallel()
+	p := paramsOf(t, Register(), 1, map[string]string{"keys": "200", "active": "0"}, "read", "write")
+	last, word, heard, relays := map[history.Process]history.Op{}, map[string]history.Op{}, map[history.Process]string{}, 0
+	for _, op := range simulate(t, gen.Delay(10*time.Millisecond, Register().Generator(p)), 6000) {
+		if op.Type != history.Invoke {
+			continue
+		}
+		key, by := op.Key.Text(), op.Process
+		switch before, known := last[by]; {
+		case op.F == "write" && known && before.F == "read":
+			word[key] = before
+		case op.F == "read" && heard[by] == key:
+			relays++
+		}
+		heard[by] = ""
+		if w, told := word[key]; told && op.F == "read" && w.Process != by {
+			heard[by] = w.Key.Text()
+		}
+		last[by] = op
+	}
+	if relays < 30 {
+		t.Errorf("%d relays", relays)
+	}
+}
+
 // Deletes come as often as they should, on every fourth key, and nothing is compared
 // with what was deleted. A target that has none is not asked for them.
 func TestRegisterDeletes(t *testing.T) {
