@@ -85,6 +85,9 @@ func (g *Group) turn(s *raft.SoftState) {
 	case g.Leading() && !led:
 		g.ascend()
 	case led && !g.Leading():
+		if len(g.led.writes) > 0 {
+			actor.Sometimes(g.env, factDeposed)
+		}
 		g.led = leadWork{round: g.led.round} // those who ask will ask the next leader
 		g.waitForLeader(g.env.Mono())
 		g.env.Logf("%s: no longer the leader; term %d", g.cfg.Name, g.term)

@@ -132,6 +132,7 @@ const (
 	probeEvery    = int64(10 * time.Millisecond)  // between two attempts to send the same entries to the same node
 	snapshotWait  = int64(500 * time.Millisecond) // after which a snapshot without an answer counts as lost
 	lazySync      = int64(time.Second)            // between two syncs if they are lazy, give or take a half
+	noteEvery     = int64(500 * time.Millisecond) // between two notes of what happens all the time
 	never         = int64(math.MaxInt64)
 )
 
@@ -144,6 +145,14 @@ const (
 	factRetry    = "a command that had been applied came again"
 	factSnapshot = "a node took over the leader's snapshot"
 	factTorn     = "a torn log was mended"
+)
+
+// These are noted as well, for what goes wrong there goes wrong within
+// milliseconds: faults may wait for them. They are too rare, or too common, to
+// tell a good campaign by.
+const (
+	factDeposed = "a leader with unanswered commands was one no longer"
+	factQueued  = "reads waited for the round before theirs"
 )
 
 // Group is one node's part in a replicated log. All fields from rn on are in use
@@ -174,6 +183,7 @@ type Group struct {
 	snapSent []int64   // when a snapshot was sent to which node and is not answered yet
 	probed   []probe   // the last append that was sent to which node
 	told     []uint64  // the commit index that was last sent to which node
+	queued   int64     // when factQueued was last noted, 0 for never
 	due      deadlines // what the node waits for
 	rand     *choice.Stream
 }

@@ -296,12 +296,23 @@ func (g *Group) askReads() {
 		return
 	}
 	if len(l.asked) > 0 {
+		g.noteQueued()
 		return
 	}
 	l.asked, l.reads = l.reads, nil
 	l.round++
 	l.since = g.leaseClock()
 	g.tell().ReadIndex(binary.LittleEndian.AppendUint64(nil, l.round))
+}
+
+// noteQueued says that reads wait for the next round, if it has not just said so.
+func (g *Group) noteQueued() {
+	now := g.env.Mono()
+	if g.queued != 0 && now-g.queued < noteEvery {
+		return
+	}
+	g.queued = now
+	actor.Sometimes(g.env, factQueued)
 }
 
 // leaseClock reads the clock by which leases are measured.

@@ -14,6 +14,7 @@ const (
 	waitLimit  = int64(250 * time.Millisecond)  // how long a receive waits for a message
 	waitEnd    = int64(3000 * time.Millisecond) // after which the leader takes a consumer for gone
 	againAfter = int64(500 * time.Millisecond)  // between two attempts of the leader to end the same thing
+	noteEvery  = int64(500 * time.Millisecond)  // how long the same fact is not noted again
 )
 
 // node is one replica.
@@ -26,12 +27,12 @@ type node struct {
 	clock  actor.Env // of the timers
 	timers timers.Timers[*node]
 	waits  map[Consumer]*wait // of this node's own clients
-	noted  map[string]bool
+	noted  map[string]int64   // facts, and when
 }
 
 // New returns a node that begins to read its disk.
 func New(env actor.Env, cfg Config) actor.Node {
-	n := &node{env: env, cfg: cfg, m: newMachine(cfg), mux: mux.New(env), waits: map[Consumer]*wait{}, noted: map[string]bool{}}
+	n := &node{env: env, cfg: cfg, m: newMachine(cfg), mux: mux.New(env), waits: map[Consumer]*wait{}, noted: map[string]int64{}}
 	n.mux.Part('w', "work-", func(env actor.Env) mux.Component {
 		n.clock = env
 		return (*alarms)(n)
@@ -202,11 +203,15 @@ func (n *node) applied(uint64, []byte) {
 	}
 }
 
+// note says that something happened, if it has not just said so: faults wait for
+// these moments, which come all the time where there is trouble.
 func (n *node) note(fact string) {
-	if !n.noted[fact] {
-		n.noted[fact] = true
-		actor.Sometimes(n.env, fact)
+	now := n.env.Mono()
+	if at, noted := n.noted[fact]; noted && now-at < noteEvery {
+		return
 	}
+	n.noted[fact] = now
+	actor.Sometimes(n.env, fact)
 }
 
 // watch has a lease end when its time is over, as seen from here and now.

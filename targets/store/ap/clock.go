@@ -22,6 +22,7 @@ type clock struct {
 	ceiling stamp               // on disk
 	asked   stamp               // the greatest ceiling that was asked for
 	ask     func(ceiling stamp) // brings a ceiling to disk, then calls raise
+	beyond  func()              // a stamp was heard that is above the ceiling
 	waiting []waiter
 }
 
@@ -36,8 +37,12 @@ func (c *clock) see(at stamp) { c.last = max(c.last, at) }
 
 // hear notes a stamp that came from another node.
 func (c *clock) hear(at stamp) {
-	if !c.deaf {
-		c.see(at)
+	if c.deaf {
+		return
+	}
+	c.see(at)
+	if c.logical && at > c.ceiling {
+		c.beyond()
 	}
 }
 

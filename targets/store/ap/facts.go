@@ -13,7 +13,12 @@ const (
 	factDiffers   = "anti-entropy found what replicas had missed"
 	factGivenUp   = "a write ended without its quorum"
 	factAhead     = "a write was stamped later than the clock on the wall says"
+	factBeyond    = "a stamp was heard that is later than a restart would remember"
 )
+
+// noteEvery is how long a node does not note again what it has noted: faults wait
+// for these moments, which come all the time where there is trouble.
+const noteEvery = 500 * ms
 
 // Facts returns what a campaign must have met under the settings.
 func (c Config) Facts() []string {
@@ -29,10 +34,12 @@ func (c Config) Facts() []string {
 	return facts
 }
 
-// note says once in the life of a node that something happened.
+// note says that something happened, if it has not just said so.
 func (n *node) note(fact string) {
-	if !n.noted[fact] {
-		n.noted[fact] = true
-		actor.Sometimes(n.env, fact)
+	now := n.env.Mono()
+	if at, noted := n.noted[fact]; noted && now-at < noteEvery {
+		return
 	}
+	n.noted[fact] = now
+	actor.Sometimes(n.env, fact)
 }

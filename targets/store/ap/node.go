@@ -50,7 +50,7 @@ type node struct {
 	reported uint64            // the applied count then
 	hinted   int               // the number of hints then
 	view     string            // the peers that it named then
-	noted    map[string]bool   // facts
+	noted    map[string]int64  // facts, and when
 }
 
 func newNode(env actor.Env, cfg Config) *node {
@@ -59,13 +59,14 @@ func newNode(env actor.Env, cfg Config) *node {
 		peers: peers.New(env), handoffs: make([]handoff, env.Nodes()),
 		ids:    env.Choices("ids").Uint64(),
 		writes: make(map[uint64]*write), reads: make(map[uint64]*read), scans: make(map[uint64]*scan),
-		recent: newRecent(), noted: make(map[string]bool),
+		recent: newRecent(), noted: make(map[string]int64),
 		repair: env.Choices("read-repair"), jitter: env.Choices("anti-entropy"),
 	}
 	n.table = newTable(n.ring, 1<<uint(n.self))
 	n.table.bare = cfg.Bugs.has(bareDeletes)
 	n.hints = newHints(len(n.ring.walks), env.Nodes())
 	n.clock = clock{self: n.self, wall: env.Wall, logical: cfg.Conflict == HLC, deaf: cfg.Bugs.has(deafClock), ask: n.askCeiling}
+	n.clock.beyond = func() { n.note(factBeyond) }
 	n.journal = journal.New(cfg.disk(env), journal.Config{
 		Name: "ap", File: logFile, Settled: n.settle, Failed: n.fail, Live: n.live, Snapshot: n.snapshot,
 	})
