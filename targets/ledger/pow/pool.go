@@ -67,7 +67,7 @@ func (p *pool) list() []*coin.Transfer {
 
 // expire drops what can be in no block above a final one.
 func (p *pool) expire(final uint64) (gone []*coin.Transfer) {
-	for _, name := range p.order {
+	for _, name := range slices.Clone(p.order) { // remove tidies it up
 		t := p.waiting[name]
 		if t == nil || t.Until > final {
 			continue
