@@ -136,7 +136,7 @@ func (l *ledger) lost(s *submission, name int32, final []finalView) {
 // however long that took.
 func (l *ledger) over(ack history.Call, v *view) bool {
 	until, limited := ack.Complete.Value.Get("until").Int()
-	return !limited || v.Invoke.Node == ack.Invoke.Node && v.final != none && int64(l.blocks[v.final].height) >= until
+	return !limited || v.Invoke.Node == ack.Invoke.Node && v.final != none && l.blocks[v.final].height >= until
 }
 
 // statuses judges what nodes said about transfers, one transfer after the other.

@@ -49,7 +49,7 @@ func outageOfAll(t *testing.T, seed uint64, sag world.Sag, at time.Duration) (ac
 		c.Start(c.AddClient(n, ask), history.Op{Value: history.String("x")})
 	}
 	for {
-		e, ok := c.Next(int64(second))
+		e, ok := c.Next(second)
 		if !ok {
 			return acknowledged, kept
 		}

@@ -222,7 +222,7 @@ func (l *chains) due(t *claim.Op, v *chainView) bool {
 		return false
 	}
 	until, limited := t.Complete.Value.Get("until").Int()
-	return !limited || v.Invoke.Node == t.Invoke.Node && v.final != nil && int64(v.final.height) >= until
+	return !limited || v.Invoke.Node == t.Invoke.Node && v.final != nil && v.final.height >= until
 }
 
 func (l *chains) expired(id string) bool {
