@@ -11,7 +11,7 @@ const (
 	msgBlocks   = 'B' // blocks, each above the one before
 	msgTransfer = 'T'
 	msgVotes    = 'V'
-	msgBeat     = 'H' // the tip of a node, how high its bound is, and votes for more
+	msgBeat     = 'H' // the tip of a node, which votes it has above its final block, and those above its bound
 	msgGet      = 'G' // send the blocks up to this one
 	msgOffer    = 'O' // ids of transfers that wait
 	msgWant     = 'W' // those of them that the other node lacks
@@ -87,7 +87,8 @@ func (beat) Over() bool { return false }
 func (n *node) announce(but actor.NodeID) {
 	tip := n.shown()
 	msg := append([]byte{msgBeat}, tip.name[:]...)
-	msg = wire.AppendUvarints(msg, n.bound().Height)
+	final := n.final().Height
+	msg = wire.AppendUvarints(msg, final, n.gadget.sum(final))
 	for _, v := range n.gadget.above(n.bound().Height) {
 		msg = v.Append(msg)
 	}
@@ -99,7 +100,7 @@ func (n *node) announce(but actor.NodeID) {
 }
 
 func (n *node) takeBeat(from actor.NodeID, d *wire.Decoder) {
-	tip, height := coin.ReadHash(d), d.Uvarint()
+	tip, final, sum := coin.ReadHash(d), d.Uvarint(), d.Uvarint()
 	votes := readVotes(d)
 	if d.Err() != nil {
 		return
@@ -108,13 +109,27 @@ func (n *node) takeBeat(from actor.NodeID, d *wire.Decoder) {
 		n.ask(from, tip)
 	}
 	n.takeVotes(votes)
-	if n.cfg.Quorum && height < n.bound().Height {
-		msg := []byte{msgVotes}
-		for _, v := range n.gadget.above(height) {
-			msg = v.Append(msg)
-		}
-		n.env.Send(from, msg)
+	if n.cfg.Quorum && n.gadget.sum(final) != sum {
+		n.share(from, final)
 	}
+}
+
+// share sends all votes above a node's final block to that node, which has others.
+// Those above what it is bound to are not enough: whoever is bound to a checkpoint
+// of another fork lacks votes below that too, without which what is above them
+// counts for nothing, and would stay on its fork for ever.
+func (n *node) share(to actor.NodeID, final uint64) {
+	now := n.env.Mono()
+	votes := n.gadget.above(final)
+	if len(votes) == 0 || n.shared[to] > now-beatEvery {
+		return
+	}
+	n.shared[to] = now
+	msg := []byte{msgVotes}
+	for _, v := range votes {
+		msg = v.Append(msg)
+	}
+	n.env.Send(to, msg)
 }
 
 // ask asks a node for a block and those below it that the node lacks.

@@ -210,7 +210,7 @@ func (s *script) message(n *node) []byte {
 		tip := n.tree.order[s.below(len(n.tree.order))].name
 		tip[0] += byte(s.below(2))
 		v := s.vote(n)
-		return v.Append(wire.AppendUvarints(append([]byte{msgBeat}, tip[:]...), uint64(s.below(20))))
+		return v.Append(wire.AppendUvarints(append([]byte{msgBeat}, tip[:]...), uint64(s.below(20)), uint64(s.below(3))))
 	case 6:
 		msg := []byte{msgGet}
 		for range s.below(4) {

@@ -34,6 +34,7 @@ type node struct {
 	refused map[coin.Hash]bool  // blocks that are not sound
 	heard   map[coin.Hash]bool  // votes that were taken
 	chased  map[coin.Hash]int64 // when a block was asked for last
+	shared  []int64             // when votes were shared with each node last
 	early   []coin.Vote         // whose blocks are not there yet
 	vote    *coin.Vote          // the last of its own
 	begun   coin.Vote           // the last of its own that may be durable
@@ -51,6 +52,7 @@ func New(env actor.Env, cfg Config) actor.Node {
 		env: env, cfg: cfg, self: env.Self().String(), keys: map[string]ed25519.PublicKey{},
 		pool: newPool(), orphans: newOrphans(), first: map[uint64]uint64{},
 		flying: map[coin.Hash]bool{}, refused: map[coin.Hash]bool{}, heard: map[coin.Hash]bool{}, chased: map[coin.Hash]int64{},
+		shared: make([]int64, env.Nodes()),
 	}
 	n.books = newBooks(&n.cfg)
 	n.key = coin.Key(n.self)

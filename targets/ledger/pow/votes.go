@@ -1,6 +1,8 @@
 package pow
 
 import (
+	"encoding/binary"
+
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
 )
 
@@ -21,6 +23,7 @@ type link struct {
 	source, target *block
 	votes          []coin.Vote
 	counted        int
+	sum            uint64 // of the names of the votes, whatever their order
 }
 
 func newGadget(genesis *block, nodes int, lax bool) *gadget {
@@ -65,6 +68,8 @@ func (g *gadget) count(v coin.Vote, source, target *block) bool {
 	} else {
 		l.votes = append(l.votes, v)
 		l.counted++
+		name := v.Name()
+		l.sum += binary.BigEndian.Uint64(name[:])
 	}
 	return g.settle()
 }
@@ -101,4 +106,15 @@ func (g *gadget) above(height uint64) (votes []coin.Vote) {
 		}
 	}
 	return votes
+}
+
+// sum returns a number that two nodes have in common if they have counted the same
+// votes for targets above a height, and hardly otherwise.
+func (g *gadget) sum(height uint64) (sum uint64) {
+	for _, l := range g.links {
+		if l.target.Height > height {
+			sum += l.sum
+		}
+	}
+	return sum
 }

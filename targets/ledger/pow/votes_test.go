@@ -97,3 +97,31 @@ func TestVotersAreCounted(t *testing.T) {
 		t.Errorf("bound to %v, final %v", g.top.name, g.final.name)
 	}
 }
+
+// Whoever has counted the same votes has the same sum, whatever their order, and
+// whoever has others, another one; votes below the height make no difference.
+func TestSum(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		tree := grown(rt)
+		a, b := newGadget(tree.genesis, 4, false), newGadget(tree.genesis, 4, false)
+		who := voter{gadget: a, name: "n1"}
+		var votes []coin.Vote
+		for range rapid.IntRange(1, 10).Draw(rt, "votes") {
+			votes = append(votes, who.any(rt, tree))
+		}
+		count := func(g *gadget, v coin.Vote) { g.count(v, tree.blocks[v.Source], tree.blocks[v.Target]) }
+		for _, v := range votes {
+			count(a, v)
+		}
+		for _, v := range rapid.Permutation(votes).Draw(rt, "order") {
+			if height := rapid.Uint64Range(0, 8).Draw(rt, "height"); len(a.above(height)) != len(b.above(height)) && a.sum(height) == b.sum(height) {
+				rt.Fatalf("above %d one has counted %d votes and the other %d, and both have the sum %d", height, len(a.above(height)), len(b.above(height)), a.sum(height))
+			}
+			count(b, v)
+		}
+		if a.sum(0) != b.sum(0) || len(a.above(0)) > 0 == (a.sum(0) == 0) {
+			rt.Fatalf("sums %d and %d of %d votes", a.sum(0), b.sum(0), len(a.above(0)))
+		}
+	})
+}
