@@ -106,8 +106,12 @@ type node struct {
 }
 
 // recovered takes in what the disk has kept. A last line without an end was
-// never acknowledged.
+// never acknowledged; it is spoiled, so that it does not become the beginning of
+// the next one.
 func (n *node) recovered(data []byte, _ error) {
+	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+		n.env.Disk().Append(file, []byte("!\n"), func(error) {})
+	}
 	lines := bytes.Split(data, []byte("\n"))
 	for _, line := range lines[:max(len(lines)-1, 0)] {
 		var m message

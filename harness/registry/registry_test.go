@@ -67,11 +67,11 @@ func TestResolveCompletes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Settings["mode"] != "cp" || p.Options["keys"] != "10" || p.Consistency != "linearizable" ||
+	if p.Settings["mode"] != "cp" || p.Options["keys"] != "100" || p.Consistency != "linearizable" ||
 		p.Faults[0].Params["targets"] != "mix" || p.Faults[1].Params["shape"] != "ring" {
 		t.Errorf("%+v", p)
 	}
-	if test.Level != "linearizable" || !slices.Equal(test.Fs, []string{"read", "write", "cas"}) {
+	if test.Level != "linearizable" || !slices.Equal(test.Fs, []string{"read", "write", "cas", "delete"}) {
 		t.Errorf("level %s, operations %v", test.Level, test.Fs)
 	}
 	text, err := p.JSON()
