@@ -41,7 +41,7 @@ func Partition() Fault {
 // above all, is what breaks most systems.
 var shapes = []struct {
 	name   string
-	weight int
+	weight int64
 	nodes  int // it needs at least as many
 }{
 	{"leader", 30, 2},
@@ -107,23 +107,15 @@ func restorePartition(record history.Value) *partition {
 	return w
 }
 
+// drawShape chooses among the shapes that so many nodes can have.
 func drawShape(draw *choice.Stream, nodes int) string {
-	total := 0
+	var fit []choice.Weighted
 	for _, s := range shapes {
 		if nodes >= s.nodes {
-			total += s.weight
+			fit = append(fit, choice.Weighted{Name: s.name, Weight: s.weight})
 		}
 	}
-	at := draw.IntN(total)
-	for _, s := range shapes {
-		if nodes < s.nodes {
-			continue
-		}
-		if at -= s.weight; at < 0 {
-			return s.name
-		}
-	}
-	panic("nemesis: weights do not add up")
+	return choice.Weigh(draw, fit)
 }
 
 // lay fills in the nodes, the sides and the links of the window's shape.

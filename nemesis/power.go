@@ -30,8 +30,12 @@ func Power() Fault {
 				if p[name] == "mix" {
 					continue
 				}
-				if _, err := p.Duration(name); err != nil {
+				d, err := p.Duration(name)
+				if err != nil {
 					return err
+				}
+				if d > longestSag || d%time.Millisecond != 0 {
+					return fmt.Errorf("%s=%v is not whole milliseconds of at most %v: the nemesis does nothing else for as long as disks sag", name, d, longestSag)
 				}
 			}
 			return checkTargets(p, nodes)
@@ -39,6 +43,8 @@ func Power() Fault {
 		Aim: aimPower,
 	}
 }
+
+const longestSag = 5 * time.Second
 
 // powerCut is one window of it.
 type powerCut struct {

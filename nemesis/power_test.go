@@ -39,7 +39,9 @@ func TestSag(t *testing.T) {
 	if w := aim(1, "150ms", nil); w.sag.For != 150*time.Millisecond {
 		t.Errorf("a sag of 150ms became %v", w.sag)
 	}
-	if _, err := NewUse(Power(), map[string]string{"sag": "long"}, 5); err == nil {
-		t.Error("sag=long is taken for a duration")
+	for _, sag := range []string{"long", "1h", "1500µs"} {
+		if _, err := NewUse(Power(), map[string]string{"sag": sag}, 5); err == nil {
+			t.Errorf("sag=%s is taken", sag)
+		}
 	}
 }

@@ -170,6 +170,15 @@ func TestGroupMutations(t *testing.T) {
 	}
 }
 
+// poll is a poll that got these of one partition.
+func poll(entries ...entry) history.Value {
+	var got []history.Value
+	for _, e := range entries {
+		got = append(got, pair(e))
+	}
+	return history.List(history.Keyword("poll"), history.Map(history.Int(0), history.List(got...)))
+}
+
 // A transaction whose outcome is unknown may have committed what it polled, and sends
 // under the epoch that it was given: neither is held against those who come after it.
 func TestUnknownTransactions(t *testing.T) {
@@ -178,13 +187,6 @@ func TestUnknownTransactions(t *testing.T) {
 		s := &shared{maker: maker{rng: rand.New(rand.NewPCG(1, 2)), at: map[history.Process][2]int{}}, numbered: true}
 		for range 4 {
 			s.write(9)
-		}
-		poll := func(entries ...entry) history.Value {
-			var got []history.Value
-			for _, e := range entries {
-				got = append(got, pair(e))
-			}
-			return history.List(history.Keyword("poll"), history.Map(history.Int(0), history.List(got...)))
 		}
 		asked := []history.Value{micro("init", "id", "t"), history.List(history.Keyword("poll")), send(1, history.Int(100))}
 		s.own(1)
@@ -225,13 +227,6 @@ func TestUnknownTransactionOfANewMember(t *testing.T) {
 		s := &shared{maker: maker{rng: rand.New(rand.NewPCG(1, 2)), at: map[history.Process][2]int{}}, numbered: true}
 		for range 4 {
 			s.write(9)
-		}
-		poll := func(entries ...entry) history.Value {
-			var got []history.Value
-			for _, e := range entries {
-				got = append(got, pair(e))
-			}
-			return history.List(history.Keyword("poll"), history.Map(history.Int(0), history.List(got...)))
 		}
 		asked := []history.Value{history.List(history.Keyword("poll")), send(1, history.Int(100))}
 		s.own(1)
