@@ -2,22 +2,17 @@ package node
 
 import (
 	"bytes"
-	"maps"
-	"slices"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
-	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/harness/actor/actortest"
 	"github.com/ordeal-dev/ordeal/targets/files/namespace"
 )
 
-// lab is the world of one node: what it sends is kept, and its disk does what
-// it is asked for when settle is called.
+// lab is the world of one node of three: what it sends is kept.
 type lab struct {
-	now   int64
-	files map[string][]byte
-	queue []func()
-	sent  []letter
+	*actortest.Alone
+	sent []letter
 }
 
 type letter struct {
@@ -25,66 +20,20 @@ type letter struct {
 	m  message
 }
 
-func (l *lab) Self() actor.NodeID                { return 1 }
-func (l *lab) Nodes() int                        { return 3 }
-func (l *lab) Mono() int64                       { return l.now }
-func (l *lab) Wall() int64                       { return 0 }
-func (l *lab) WakeAt(int64)                      {}
-func (l *lab) Reply(actor.RequestID, []byte)     {}
-func (l *lab) Disk() actor.Disk                  { return l }
-func (l *lab) Choices(p string) *choice.Stream   { return choice.New(1).Stream(p) }
-func (l *lab) Logf(string, ...any)               {}
-func (l *lab) later(do func(), done func(error)) { l.queue = append(l.queue, do, func() { done(nil) }) }
-
 func (l *lab) Send(to actor.NodeID, b []byte) {
 	if m, err := parseMessage(b[1:]); err == nil && b[0] == 1 && m.kind != msgBeat {
 		l.sent = append(l.sent, letter{to, m})
 	}
 }
 
-func (l *lab) Append(name string, data []byte, done func(error)) {
-	l.later(func() { l.files[name] = append(l.files[name], data...) }, done)
-}
-func (l *lab) Sync(_ string, done func(error)) { l.later(func() {}, done) }
-func (l *lab) SyncDir(done func(error))        { l.later(func() {}, done) }
-func (l *lab) Rename(from, to string, done func(error)) {
-	l.later(func() {
-		l.files[to] = l.files[from]
-		delete(l.files, from)
-	}, done)
-}
-func (l *lab) Remove(name string, done func(error)) {
-	l.later(func() { delete(l.files, name) }, done)
-}
-func (l *lab) Read(name string, done func([]byte, error)) {
-	l.queue = append(l.queue, func() {
-		if b, has := l.files[name]; has {
-			done(bytes.Clone(b), nil)
-		} else {
-			done(nil, actor.ErrNotExist)
-		}
-	})
-}
-func (l *lab) List(done func([]string, error)) {
-	l.queue = append(l.queue, func() { done(slices.Sorted(maps.Keys(l.files)), nil) })
-}
-
-func (l *lab) settle() {
-	for len(l.queue) > 0 {
-		next := l.queue[0]
-		l.queue = l.queue[1:]
-		next()
-	}
-}
-
 // boot starts the node anew with what is on the disk.
 func (l *lab) boot() *node {
-	l.queue = nil
+	l.Kill()
 	n, is := New(l, Config{Replication: 3, SnapshotEvery: 100, Sessions: 10}).(*node)
 	if !is {
 		panic("New returns something else")
 	}
-	l.settle()
+	l.Settle()
 	l.sent = nil
 	return n
 }
@@ -93,12 +42,12 @@ func (l *lab) boot() *node {
 func (l *lab) tell(n *node, m message) []letter {
 	l.sent = nil
 	n.receive(0, m.encode())
-	l.settle()
+	l.Settle()
 	return l.sent
 }
 
 func newLab() (*lab, *node) {
-	l := &lab{files: map[string][]byte{}}
+	l := &lab{Alone: actortest.NewAlone(3)}
 	return l, l.boot()
 }
 
@@ -234,7 +183,7 @@ func TestCopies(t *testing.T) {
 	if m := only(t, l.tell(n, send), msgPut); string(m.data) != "good" || m.stamp != 5 {
 		t.Errorf("sent %+v", m)
 	}
-	l.files["data-blk-1-5"][9] ^= 1
+	l.Files["data-blk-1-5"][9] ^= 1
 	if sent := l.tell(n, send); len(sent) != 0 {
 		t.Errorf("a damaged replica was sent: %+v", sent)
 	}
@@ -275,7 +224,7 @@ func TestOpenBlock(t *testing.T) {
 		if ended != c.ok {
 			t.Errorf("%s: ended %v", c.name, ended)
 		}
-		l.now += fetchLimit
+		l.Now += fetchLimit
 		n.ring()
 		if !ended || sound != c.ok || string(got) != c.want {
 			t.Errorf("%s: %q, %v", c.name, got, sound)
@@ -295,7 +244,7 @@ func TestExpect(t *testing.T) {
 		}
 	}
 	late := n.expect(yieldLimit, then)
-	l.now += yieldLimit
+	l.Now += yieldLimit
 	n.Wake()
 	l.tell(n, message{kind: msgYielded, id: late})
 	if len(got) != 3 || got[0] == nil || got[1] == nil || got[2] != nil || len(n.waiting) > 0 {

@@ -1,76 +1,25 @@
 package pow
 
 import (
-	"bytes"
-	"maps"
-	"slices"
 	"testing"
 
-	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/harness/actor/actortest"
 	"github.com/ordeal-dev/ordeal/harness/choice"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
 )
 
-// cell is the world of one node, the second of four. Nobody hears what it sends,
-// and its disk does what it is asked for when settle is called.
-type cell struct {
-	now   int64
-	files map[string][]byte
-	queue []func()
-}
-
-func (c *cell) Self() actor.NodeID              { return 1 }
-func (c *cell) Nodes() int                      { return 4 }
-func (c *cell) Mono() int64                     { return c.now }
-func (c *cell) Wall() int64                     { return c.now }
-func (c *cell) WakeAt(int64)                    {}
-func (c *cell) Send(actor.NodeID, []byte)       {}
-func (c *cell) Reply(actor.RequestID, []byte)   {}
-func (c *cell) Disk() actor.Disk                { return c }
-func (c *cell) Choices(p string) *choice.Stream { return choice.New(1).Stream(p) }
-func (c *cell) Logf(string, ...any)             {}
-func (c *cell) later(do func(), done func(error)) {
-	c.queue = append(c.queue, do, func() { done(nil) })
-}
-
-func (c *cell) Append(name string, data []byte, done func(error)) {
-	c.later(func() { c.files[name] = append(c.files[name], data...) }, done)
-}
-func (c *cell) Sync(_ string, done func(error)) { c.later(func() {}, done) }
-func (c *cell) SyncDir(done func(error))        { c.later(func() {}, done) }
-func (c *cell) Rename(from, to string, done func(error)) {
-	c.later(func() {
-		c.files[to] = c.files[from]
-		delete(c.files, from)
-	}, done)
-}
-func (c *cell) Remove(name string, done func(error)) {
-	c.later(func() { delete(c.files, name) }, done)
-}
-func (c *cell) Read(name string, done func([]byte, error)) {
-	c.queue = append(c.queue, func() { done(bytes.Clone(c.files[name]), nil) })
-}
-func (c *cell) List(done func([]string, error)) {
-	c.queue = append(c.queue, func() { done(slices.Sorted(maps.Keys(c.files)), nil) })
-}
-
-func (c *cell) settle() {
-	for len(c.queue) > 0 {
-		next := c.queue[0]
-		c.queue = c.queue[1:]
-		next()
-	}
-}
+// cell is the world of the node, one of four.
+type cell struct{ *actortest.Alone }
 
 // boot starts the node with what is on the disk.
-func (c *cell) boot() *node {
+func (c cell) boot() *node {
 	cfg := Config{Interval: 500 * ms, Depth: 1, Quorum: true, Power: []uint64{1}, Reward: 10, Accounts: 3, Money: 100}
 	n, is := New(c, cfg).(*node)
 	if !is {
 		panic("New returns something else")
 	}
-	c.settle()
+	c.Settle()
 	return n
 }
 
@@ -224,13 +173,13 @@ func (s *script) message(n *node) []byte {
 }
 
 // do does the next thing that the script says.
-func (s *script) do(c *cell, n *node) *node {
+func (s *script) do(c cell, n *node) *node {
 	switch s.below(16) {
 	case 0:
-		c.now += int64(s.below(20)) * 100 * ms
+		c.Now += int64(s.below(20)) * 100 * ms
 		n.Wake()
 	case 1:
-		c.queue = nil // the process is killed
+		c.Kill()
 		return c.boot()
 	case 2:
 		n.Serve(0, s.some(100))
@@ -238,7 +187,7 @@ func (s *script) do(c *cell, n *node) *node {
 		r := coin.Request{Ask: coin.Ask(1 + s.below(6)), ID: uint64(s.below(8)), Tx: s.transfer(), All: true}
 		n.Serve(0, r.Append(nil))
 	case 4, 5, 6, 7:
-		c.settle()
+		c.Settle()
 	default:
 		msg := s.message(n)
 		n.Receive(0, msg[:len(msg)-min(s.below(40)/32, len(msg))])
@@ -258,7 +207,8 @@ func FuzzHostilePeer(f *testing.F) {
 		f.Add(long)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c := &cell{now: second, files: map[string][]byte{}}
+		c := cell{actortest.NewAlone(4)}
+		c.Now = second
 		n, s := c.boot(), &script{raw}
 		for range 400 {
 			if len(s.rest) == 0 {
@@ -266,7 +216,7 @@ func FuzzHostilePeer(f *testing.F) {
 			}
 			n = s.do(c, n)
 		}
-		c.settle()
+		c.Settle()
 		for account, money := range n.books.money { // the first that is wrong ends the test, in whatever order
 			if money < 0 {
 				t.Fatalf("account %q has %d", account, money)

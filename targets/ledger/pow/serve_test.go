@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ordeal-dev/ordeal/harness/actor/actortest"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
 )
 
@@ -11,7 +12,8 @@ import (
 // an observation shows where it is, or nobody could say what is wrong.
 func TestViewsShowWhatIsFinal(t *testing.T) {
 	t.Parallel()
-	c := &cell{now: second, files: map[string][]byte{}}
+	c := cell{actortest.NewAlone(4)}
+	c.Now = second
 	n := c.boot()
 	branch := func(miner string, length int) *block {
 		tip := n.tree.genesis
