@@ -215,7 +215,7 @@ func (r Report) result() checkers.Result {
 	for _, typ := range r.BadErrorTypes {
 		anomalies = append(anomalies, r.Errors[typ].Errs...)
 	}
-	anomalies = anomalies[:min(len(anomalies), checkers.MaxAnomalies)]
+	anomalies = checkers.Some(anomalies)
 	switch {
 	case len(anomalies) > 0:
 		return checkers.Result{Verdict: checkers.Invalid, Anomalies: anomalies}.Detail(r)

@@ -115,7 +115,7 @@ func (r Report) result(opts Options, h *history.History, calls []history.Call) c
 		result.Certify = func() (checkers.Claim, error) { return claim, nil }
 		return result
 	}
-	anomalies := r.Anomalies[:min(len(r.Anomalies), checkers.MaxAnomalies)]
+	anomalies := checkers.Some(r.Anomalies)
 	cutter := core.New(calls)
 	windows := h.Windows()
 	if opts.SLO.Share > 0 {

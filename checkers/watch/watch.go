@@ -133,7 +133,7 @@ func (r Report) result(ctx context.Context, calls []history.Call) checkers.Resul
 		result.Certify = func() (checkers.Claim, error) { return claim, nil }
 		return result
 	}
-	anomalies := r.Anomalies[:min(len(r.Anomalies), checkers.MaxAnomalies)]
+	anomalies := checkers.Some(r.Anomalies)
 	cutter := core.New(calls)
 	for i := range anomalies {
 		cutter.Cut(&anomalies[i], func(h *history.History) []checkers.Anomaly {
