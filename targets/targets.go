@@ -58,6 +58,9 @@ type Settings map[string]string
 type Promise struct {
 	Level string // a consistency level, see workloads
 	Doc   string // the promise in a sentence
+	// Options are defaults for options of workloads that say what else is promised, as
+	// a number. A workload that does not have one of them is not concerned.
+	Options map[string]string
 }
 
 // Bug is a defect that was put into a target on purpose, to see that it is found.

@@ -29,6 +29,7 @@ func Queue() Workload {
 			Number("queues", 16, 1, 1000, "how many queues"),
 			Length("settle", "for how long the queues have to be found empty in the end; none: 6s"),
 			Length("drift", "how much earlier a lease may end than it should, because clocks differ"),
+			Number("max-deliveries", 0, 0, 1_000_000, "how often a message is delivered before it is a dead letter; 0: nobody says"),
 			Flag("redelivery", "a message may be delivered after it was acknowledged"),
 		},
 		Fs:        []string{"enqueue"},
@@ -69,11 +70,11 @@ func (l leased) Check(ctx context.Context, h *history.History) checkers.Result {
 // judgeEmptiedQueue looks at what never came out, or too often, and at what the
 // replicas hold: who has forgotten something that no client has asked for since is
 // seen by that alone.
-func judgeEmptiedQueue(level string, _ Options) []checkers.Checker {
+func judgeEmptiedQueue(level string, options Options) []checkers.Checker {
 	if level == fromSomewhere {
 		return nil
 	}
-	o := queue.Options{Ordered: level == inOrder}
+	o := queue.Options{Ordered: level == inOrder, MaxDeliveries: int(options.Int("max-deliveries"))}
 	o.ExactlyOnce = level != atLeastOnce && level != inOrder
 	o.AtMostOnce = level == atMostOnce || level == Linearizable
 	return []checkers.Checker{queue.New(o), converge.New(converge.Options{})}

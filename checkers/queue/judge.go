@@ -20,6 +20,9 @@ func (q *queue) judge(r *Report, opts Options) {
 	if opts.Ordered {
 		q.reordered(r)
 	}
+	if opts.MaxDeliveries > 0 {
+		q.deadLetters(r, opts.MaxDeliveries)
+	}
 	excused := opts.AtMostOnce && (q.drains > 0 || missing <= q.taken)
 	for i := range q.elements {
 		e := &q.elements[i]

@@ -32,6 +32,9 @@ func (q *queue) receive(c history.Call) error {
 	switch c.Type() {
 	case history.Info:
 		q.taken++
+		if !dead(c) {
+			q.open = append(q.open, c)
+		}
 		q.leases.begun(c)
 	case history.OK:
 		if c.Complete.Value.IsNil() {

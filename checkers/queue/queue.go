@@ -20,12 +20,18 @@
 //	premature-dequeue  it came out before any enqueue of it began
 //	duplicated         it came out more often than anybody tried to enqueue it
 //	reordered          it came out after one that had been enqueued after it (with Ordered)
+//	over-delivered     it was received more often than a message may be (with MaxDeliveries)
+//	dead-too-soon      it was a dead letter before it had been received so often (likewise)
 //
 // What came out under a lease (a receive with a visibility) comes back unless it is
 // acknowledged. So it is lost, too, if it came out, nobody tried to acknowledge it,
 // and it did not come out again. Queues with leases have to be seen empty in the end:
 // somebody received nothing, of each kind that receives ask for, when every lease was
 // over. Where nobody did, what is missing may be late, and the verdict is unknown.
+//
+// With MaxDeliveries, what was received so often and not acknowledged is a dead letter:
+// from then on it comes out of receives of {"dead": true} only. A delivery that nobody
+// saw may be that of a receive that never came back, each of which is good for one.
 //
 // Queues that deliver at least once may deliver twice, so duplicates only count
 // where the queue promises to deliver exactly once. Jepsen has no notion of an
@@ -48,6 +54,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ordeal-dev/ordeal/checkers"
 	"github.com/ordeal-dev/ordeal/checkers/internal/finding"
@@ -69,6 +76,9 @@ const (
 	Premature  = "premature-dequeue"
 	Duplicated = "duplicated"
 	Reordered  = "reordered"
+
+	OverDelivered = "over-delivered"
+	DeadTooSoon   = "dead-too-soon"
 )
 
 // Options say what the queue promises.
@@ -81,6 +91,9 @@ type Options struct {
 	// Ordered says that elements come out in the order in which they were put in,
 	// and none while the one before it may come out again.
 	Ordered bool
+	// MaxDeliveries is how often a message is delivered before it is a dead letter, if
+	// nobody acknowledges it; 0: as often as it takes, or nobody knows.
+	MaxDeliveries int
 }
 
 // Report has the results of Jepsen's total-queue under their names. Everything
@@ -98,6 +111,9 @@ type Report struct {
 	Lost         int `json:"lost-count"`
 	Recovered    int `json:"recovered-count"` // dequeues of what was not acknowledged
 	Open         int `json:"open-count"`      // dequeues that never came back
+
+	OverDelivered int `json:"over-delivered-count,omitempty"`
+	DeadTooSoon   int `json:"dead-too-soon-count,omitempty"`
 
 	UnexpectedElements []string `json:"unexpected"`
 	AbortedElements    []string `json:"aborted"`
@@ -122,6 +138,12 @@ func New(opts Options) checkers.Checker {
 		}
 		result := report.result(opts)
 		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce, "ordered": opts.Ordered})
+		if opts.MaxDeliveries > 0 {
+			if parameters == nil {
+				parameters = map[string]string{}
+			}
+			parameters["max-deliveries"] = strconv.Itoa(opts.MaxDeliveries)
+		}
 		return finding.Certified(result, Name, parameters, nil)
 	})
 }
@@ -170,11 +192,12 @@ type queue struct {
 	key      string
 	clock    checkers.Clock
 	ids      intern.Table
-	elements []element    // by number
-	taken    int          // dequeues that never came back
-	drains   int          // drains that never came back
-	emptied  history.Call // the last drain that was ok
-	judged   int          // operations that were ok
+	elements []element      // by number
+	taken    int            // dequeues that never came back
+	open     []history.Call // receives that never came back, but for those of dead letters
+	drains   int            // drains that never came back
+	emptied  history.Call   // the last drain that was ok
+	judged   int            // operations that were ok
 	leases   leases
 }
 

@@ -23,7 +23,9 @@ func TestCases(t *testing.T) {
 		if d.Cmd == "plain" {
 			return NewPlain()
 		}
-		return New(Options{ExactlyOnce: d.HasArg("exactly-once"), AtMostOnce: d.HasArg("at-most-once"), Ordered: d.HasArg("ordered")})
+		most := 0
+		d.MaybeScanArgs(t, "max-deliveries", &most)
+		return New(Options{ExactlyOnce: d.HasArg("exactly-once"), AtMostOnce: d.HasArg("at-most-once"), Ordered: d.HasArg("ordered"), MaxDeliveries: most})
 	})
 }
 
@@ -337,7 +339,7 @@ func total(opts Options) func(h *history.History) checkers.Verdict {
 			}
 		}
 		switch {
-		case opts.Ordered && overtaken(h):
+		case opts.Ordered && overtaken(h), opts.MaxDeliveries > 0 && miscounted(h, opts.MaxDeliveries):
 			return checkers.Invalid
 		case missing > 0 && (!opts.AtMostOnce || missing > open):
 			if !emptied(h) {
@@ -449,6 +451,71 @@ func overtaken(h *history.History) bool {
 	return false
 }
 
+// miscounted looks for an element that was received too often, or that was a dead letter
+// although no choice of receives without an answer has it received often enough.
+func miscounted(h *history.History, most int) bool {
+	calls, _ := h.Calls()
+	asks := func(c history.Call) bool { return c.Invoke.F == "receive" && !c.Invoke.Value.Get("dead").IsNil() }
+	var missing []int // one for each delivery that nobody saw: by when it was
+	for v := range 3 {
+		name, puts, maybe := history.Int(int64(v)).String(), 0, 0
+		var dead, outs []history.Call
+		for _, c := range calls {
+			switch {
+			case c.Invoke.F == "enqueue" && c.Invoke.Value.String() == name:
+				puts++
+				if c.Type() != history.Fail {
+					maybe++
+				}
+			case c.Invoke.F != "receive" || !takes(c, name):
+			case asks(c):
+				dead = append(dead, c)
+			default:
+				outs = append(outs, c)
+			}
+		}
+		if maybe > 0 && len(outs) > most*maybe {
+			return true
+		}
+		if len(dead) == 0 || puts == 0 {
+			continue
+		}
+		first := slices.MinFunc(dead, func(a, b history.Call) int { return a.Complete.Index - b.Complete.Index }).Complete.Index
+		seen := 0
+		for _, c := range outs {
+			if c.Invoke.Index > first && maybe == 1 {
+				return true
+			}
+			if c.Invoke.Index < first {
+				seen++
+			}
+		}
+		for ; seen < most; seen++ {
+			missing = append(missing, first)
+		}
+	}
+	var open []int
+	for _, c := range calls {
+		if c.Invoke.F == "receive" && c.Type() == history.Info && !asks(c) {
+			open = append(open, c.Invoke.Index)
+		}
+	}
+	return !explained(missing, open)
+}
+
+// explained reports whether every delivery can be that of a receive of its own.
+func explained(missing, open []int) bool {
+	if len(missing) == 0 {
+		return true
+	}
+	for i, o := range open {
+		if o < missing[0] && explained(missing[1:], slices.Delete(slices.Clone(open), i, i+1)) {
+			return true
+		}
+	}
+	return false
+}
+
 // leasing makes a history of two elements that go in and come out under leases, or
 // not, and are acknowledged.
 func leasing(choose confirm.Choose, calls int) *history.History {
@@ -509,7 +576,7 @@ func small(choose confirm.Choose, calls int) *history.History {
 
 // oracles are the checkers with their definitions.
 func oracles() map[string]confirm.Oracle {
-	names := []string{Lost, Unexpected, Aborted, Premature, Duplicated, Reordered}
+	names := []string{Lost, Unexpected, Aborted, Premature, Duplicated, Reordered, OverDelivered, DeadTooSoon}
 	all := map[string]confirm.Oracle{
 		"plain": {Family: confirm.Family{Definition: PlainName, Anomalies: names}, Checker: NewPlain(), Make: small, Truth: plain,
 			Context: []string{Duplicated}}, // which depends on how many enqueues there were in all
@@ -517,6 +584,10 @@ func oracles() map[string]confirm.Oracle {
 			Context: []string{Duplicated}},
 		"leased ordered": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"ordered": "true"}},
 			Checker: New(Options{Ordered: true}), Make: leasing, Truth: total(Options{Ordered: true}), Context: []string{Duplicated, Lost}},
+		"leased counted": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"max-deliveries": "2"}},
+			Checker: New(Options{MaxDeliveries: 2}), Make: leasing, Truth: total(Options{MaxDeliveries: 2}), Context: []string{Duplicated, Lost, OverDelivered, DeadTooSoon}},
+		"leased once": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"max-deliveries": "1"}},
+			Checker: New(Options{MaxDeliveries: 1}), Make: leasing, Truth: total(Options{MaxDeliveries: 1}), Context: []string{Duplicated, Lost, OverDelivered, DeadTooSoon}},
 		"leased exactly-once": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"exactly-once": "true"}},
 			Checker: New(Options{ExactlyOnce: true}), Make: leasing, Truth: total(Options{ExactlyOnce: true}), Context: []string{Duplicated, Lost}},
 	}

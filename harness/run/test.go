@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"time"
 
@@ -99,8 +100,17 @@ func (t *Test) fillSettings() error {
 	return err
 }
 
+// fillOptions completes the options: by what the target promises, as far as nothing
+// was said about it, and by defaults.
 func (t *Test) fillOptions() (err error) {
-	t.options, err = t.Workload.Fill(t.Plan.Options)
+	given := map[string]string{}
+	for _, o := range t.Workload.Options {
+		if v, promised := t.Promise.Options[o.Name]; promised {
+			given[o.Name] = v
+		}
+	}
+	maps.Copy(given, t.Plan.Options)
+	t.options, err = t.Workload.Fill(given)
 	t.Plan.Options = t.options
 	return err
 }

@@ -26,7 +26,13 @@ func workKind() kind {
 			{Name: "visibility", Default: "2s", Doc: "how long a lease lasts"},
 			{Name: "max-deliveries", Default: "5", Doc: "how often a message is handed out before it is a dead letter; 0: without limit"},
 		},
-		promise:  promiseOfWork,
+		promise: func(s targets.Settings) targets.Promise {
+			p := promiseOfWork(s)
+			if s["guarantee"] == "at-least-once" {
+				p.Options = map[string]string{"max-deliveries": s["max-deliveries"]}
+			}
+			return p
+		},
 		boot:     bootWork,
 		clients:  map[string]func(targets.Settings) func() client.Client{"queue": func(targets.Settings) func() client.Client { return work.NewClient }},
 		supports: supportsWork,

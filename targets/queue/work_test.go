@@ -44,6 +44,18 @@ func settingsOf(t *testing.T, given map[string]string) targets.Settings {
 	return s
 }
 
+// How often a message is delivered at most is judged as it is set, where messages are
+// delivered more than once.
+func TestDeliveriesArePromised(t *testing.T) {
+	t.Parallel()
+	for _, guarantee := range []string{"at-least-once", "at-most-once"} {
+		p := queue.New().Promise(settingsOf(t, map[string]string{"guarantee": guarantee, "max-deliveries": "3"}))
+		if got := p.Options["max-deliveries"]; (got == "3") != (guarantee == "at-least-once") {
+			t.Errorf("%s promises %v", guarantee, p)
+		}
+	}
+}
+
 func TestWorkSettings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

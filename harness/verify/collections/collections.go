@@ -56,6 +56,13 @@
 // them found nothing that began when the longest visibility was over since the last
 // receive that found something, or extend, or one of these without an answer.
 //
+// With the parameter max-deliveries an element is received so often at most for each
+// enqueue of it that did not fail, but for receives of {"dead": true}; if there is one
+// such enqueue, not at all in a receive that began after one of these got it; and
+// before the first of these came back so often at least, where each receive of unknown
+// outcome that began by then may have got one element, of all those that were got
+// in this way by then.
+//
 //	lost               an enqueue of the element that was ok
 //	unexpected         the dequeue or drain
 //	aborted-dequeue    an enqueue of the element, and the dequeue or drain
@@ -63,6 +70,9 @@
 //	duplicated         enqueues of the element, and dequeues or drains of it, more
 //	                   than there can be
 //	reordered          the enqueues of two elements, and an operation that took out each
+//	over-delivered     an enqueue of the element, and receives of it that are too many, or
+//	                   one that got it as a dead letter and a later one that did not
+//	dead-too-soon      an enqueue of the element, and the first receive of it as a dead letter
 //
 // # Totals
 //
