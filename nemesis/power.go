@@ -10,7 +10,7 @@ import (
 )
 
 // Power cuts the power of nodes in one instant: what was not synced is lost, but
-// for a seeded part of it that is kept or torn. In half of the windows the disks
+// for a seeded part of it that is kept, torn or scattered. In half of the windows the disks
 // sag before that: syncs take long, or do not end any more. Whoever waits for them
 // stands still; whoever acknowledges without waiting, or after the wrong one, is
 // found out, which would take luck if a sync and the cut had to meet within a

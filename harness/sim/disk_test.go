@@ -98,7 +98,7 @@ func (d directory) allows(files map[string]string) bool {
 			if f == nil {
 				return !there
 			}
-			return there && len(data) >= f.synced && strings.HasPrefix(f.data, data)
+			return there && len(data) >= f.synced && len(data) <= len(f.data) && strings.HasPrefix(data, f.data[:f.synced])
 		}) {
 			return false
 		}
@@ -243,24 +243,33 @@ func TestPowerOffVaries(t *testing.T) {
 		_, there := files["b"]
 		seen[fmt.Sprintf("b %v", there)]++
 		seen["old "+files["old"]]++
-		switch n := len(files["a"]); {
-		case n == len("safe-tail"):
+		switch tail, sound := strings.CutPrefix(files["a"], "safe"); {
+		case !sound:
+			t.Errorf("what was synced is %q", files["a"])
+		case tail == "-tail":
 			seen["tail kept"]++
-		case n > len("safe"):
-			seen["tail torn"]++
-		default:
+		case tail == "":
 			seen["tail lost"]++
+		case strings.HasPrefix("-tail", tail):
+			seen["tail torn"]++
+		case strings.Trim(tail, "\x00-tail") == "":
+			seen["tail with zeros"]++
+		case strings.Contains("safe:last", tail[len(tail)-1:]):
+			seen["tail with what was there before"]++
+		default:
+			seen["tail with garbage"]++
 		}
 	}
 	for _, what := range []string{
 		"canary true", "canary false", "lost true", "lost false", "b true", "b false",
 		"old old", "old new", "tail kept", "tail torn", "tail lost",
+		"tail with zeros", "tail with garbage", "tail with what was there before",
 	} {
 		if seen[what] < 3 {
 			t.Errorf("%q happened %d times in 300 runs", what, seen[what])
 		}
 	}
-	if len(seen) != 11 {
+	if len(seen) != 14 {
 		t.Errorf("other things happened as well: %v", seen)
 	}
 }
@@ -272,6 +281,7 @@ func outage(t *testing.T, seed uint64) (files map[string]string, found world.Can
 	defer b.close()
 	b.inside(func() {
 		for i, s := range []step{
+			{"append", "a", "", "0000:last"}, {"remove", "a", "", ""},
 			{"append", "a", "", "safe"}, {"sync", "a", "", ""}, {"append", "old", "", "old"}, {"sync", "old", "", ""}, {"syncdir", "", "", ""},
 			{"append", "a", "", "-tail"}, {"append", "new", "", "new"}, {"sync", "new", "", ""},
 			{"rename", "new", "old", ""}, {"append", "b", "", "b"},

@@ -12,12 +12,13 @@ import (
 
 // volume is a flat directory in memory that can lose power.
 type volume struct {
-	live    map[string]*file // as processes see it
-	safe    map[string]*file // as the last SyncDir left it
-	changes []change         // what was done to names since then, in order
+	live    map[string]*file  // as processes see it
+	safe    map[string]*file  // as the last SyncDir left it
+	changes []change          // what was done to names since then, in order
+	ghosts  map[string][]byte // what a name stood for before: it may still be in the blocks
 }
 
-// file is what a name stands for. It only ever grows, so what is safe of its
+// file is what a name stands for. It grows at its end, so what is safe of its
 // content is a first part of it.
 type file struct {
 	data []byte
@@ -33,7 +34,7 @@ type change struct {
 }
 
 func newVolume() volume {
-	return volume{live: map[string]*file{}, safe: map[string]*file{}}
+	return volume{live: map[string]*file{}, safe: map[string]*file{}, ghosts: map[string][]byte{}}
 }
 
 func (ch change) apply(names map[string]*file) {
@@ -95,6 +96,7 @@ func (v *volume) rename(from, to string) error {
 	case f == nil:
 		return notExist("rename", from)
 	case from != to:
+		v.leave(to)
 		v.change(change{name: to, file: f, gone: from})
 	}
 	return nil
@@ -104,8 +106,16 @@ func (v *volume) remove(name string) error {
 	if v.live[name] == nil {
 		return notExist("remove", name)
 	}
+	v.leave(name)
 	v.change(change{gone: name})
 	return nil
+}
+
+// leave notes the content that a name is about to lose.
+func (v *volume) leave(name string) {
+	if f := v.live[name]; f != nil {
+		v.ghosts[name] = f.data
+	}
 }
 
 func notExist(op, name string) error { return fmt.Errorf("%s %s: %w", op, name, actor.ErrNotExist) }
@@ -161,37 +171,85 @@ func (v *volume) loseNames(s *choice.Stream) {
 	v.live = maps.Clone(v.safe)
 }
 
-// loseContent cuts each file somewhere behind what was synced of it: at once
-// in half of all cases, nowhere or anywhere in the others.
+// loseContent takes from each file what a stream says of what was not synced.
 func (v *volume) loseContent(s *choice.Stream) {
-	cut := make(map[*file]bool, len(v.live))
+	torn := make(map[*file]bool, len(v.live))
 	for _, name := range v.list() {
 		f := v.live[name]
-		if cut[f] {
+		if torn[f] {
 			// A rename that was half undone left two names: from now on, two files.
 			f = &file{data: bytes.Clone(f.data), safe: f.safe}
 			v.live[name], v.safe[name] = f, f
 			continue
 		}
-		cut[f] = true
-		f.tear(s)
+		torn[f] = true
+		if f.safe < len(f.data) {
+			before := f.data
+			f.tear(s, v.ghosts[name])
+			v.ghosts[name] = before
+		}
 	}
 }
 
-func (f *file) tear(s *choice.Stream) {
-	if f.safe == len(f.data) {
-		return
-	}
-	kept := f.safe
+// tear leaves of the unsynced tail of a file all, a first part, nothing, or
+// what was written back of it in no order.
+func (f *file) tear(s *choice.Stream, ghost []byte) {
+	kept, scattered := f.safe, false
 	if s != nil {
+		tail := len(f.data) - f.safe
 		switch s.IntN(4) {
 		case 0:
-			kept = len(f.data)
+			kept += tail
 		case 1:
-			kept += s.IntN(len(f.data) - f.safe + 1)
+			kept += s.IntN(tail + 1)
+		case 2:
+			kept, scattered = kept+tail, true
+			if s.Chance(1, 2) {
+				kept = f.safe + 1 + s.IntN(tail)
+			}
 		}
 	}
-	f.data, f.safe = f.data[:kept:kept], kept
+	f.data = f.data[:kept:kept]
+	if scattered {
+		f.data = bytes.Clone(f.data)
+		scatter(s, f.data, f.safe, ghost)
+	}
+	f.safe = kept
+}
+
+// sector is what a disk writes as a whole.
+const sector = 512
+
+// scatter loses some sectors of data from a byte on, and pieces of a tail that is
+// no longer than a few sectors. A length is known to be written back before all or
+// some of what it is the length of (Pillai et al.; delayed allocation of ext4). What
+// is there instead is zeros, garbage, or what another file had left there.
+func scatter(s *choice.Stream, data []byte, from int, ghost []byte) {
+	piece := sector
+	if tail := len(data) - from; tail <= 4*sector {
+		piece = 1 + s.IntN(tail)
+	}
+	fill, survive := s.IntN(4), int64(s.IntN(4))
+	for at := from; at < len(data); {
+		end := min((at/piece+1)*piece, len(data))
+		if !s.Chance(survive, 4) {
+			overwrite(s, data[at:end], fill, ghost[min(at, len(ghost)):])
+		}
+		at = end
+	}
+}
+
+// overwrite replaces bytes by others that were never written there.
+func overwrite(s *choice.Stream, b []byte, fill int, ghost []byte) {
+	clear(b)
+	switch fill {
+	case 0:
+		copy(b, ghost)
+	case 1:
+		for i := range b {
+			b[i] = byte(s.Uint64())
+		}
+	}
 }
 
 func commonPrefix(a, b []byte) int {

@@ -10,18 +10,22 @@
 // # What a crash leaves behind
 //
 // Records that go to the disk together are a batch, under one checksum. The batch
-// that was on its way when the power failed may be there in part. It was never
-// counted on, so it is dropped. Any other damage means that the disk has lost
-// what it had confirmed, and a node that went on regardless would serve as whole
-// what is not. The two are told apart by numbers: batches are numbered, and each
-// says which one was the last that had been synced when it was written. A batch
-// that is damaged although a later one vouches for it ends the node.
+// that was on its way when the power failed may be there in part, with gaps, or
+// with bytes of older files in its place. It was never counted on, so it is
+// dropped. Any other damage means that the disk has lost what it had confirmed,
+// and a node that went on regardless would serve as whole what is not. The two are
+// told apart by numbers: batches are numbered, and one goes to the disk only when
+// the one before it is synced. A batch that is damaged although there is a later
+// one ends the node.
 //
-// # Growth
+// # New files
 //
-// A journal that is mostly about things that have changed since is replaced by
-// one that says how they are. The new file is written under another name,
-// synced, renamed, and its name is synced: a crash finds the one or the other.
+// Nothing is appended to a file that a crash has left behind: a node that starts
+// writes it anew, and so does one whose journal is mostly about things that have
+// changed since. The new file is written under another name, synced, renamed, and
+// its name is synced: a crash finds the one or the other. Files are numbered as
+// well, and each batch says in which one it belongs, so that nothing comes back
+// that an older file had left in the same blocks.
 package journal
 
 import (
@@ -70,6 +74,7 @@ type Journal struct {
 	flying []func() // what waits for the batch under way
 	busy   bool     // something is under way; for good after an error
 	size   int      // of the file
+	file   uint64   // its number
 	number uint64   // of the last batch in the file, which is durable unless busy
 }
 
@@ -97,9 +102,7 @@ func (j *Journal) Open(record func([]byte) error, ready func()) {
 			})
 		}
 		if !slices.Contains(names, j.cfg.File) {
-			var empty batch
-			j.number = 1
-			j.replace(empty.seal(1, 0), ready)
+			j.replace(nil, ready)
 			return
 		}
 		j.disk.Read(j.cfg.File, func(content []byte, err error) {
@@ -112,23 +115,20 @@ func (j *Journal) Open(record func([]byte) error, ready func()) {
 	})
 }
 
-// replay takes over the content of the file. Nothing can be appended to a torn
-// tail, so a file that has one is replaced by what is before it.
+// replay takes over the content of the file, and replaces it by one without the
+// tail that a crash may have torn.
 func (j *Journal) replay(content []byte, record func([]byte) error, ready func()) {
-	end, batches, err := read(content, record)
+	all := make(batch, 0, len(content)+header)
+	file, err := read(content, func(r []byte) error {
+		all.add(r)
+		return record(r)
+	})
 	if err != nil {
 		panic(fmt.Sprintf("%s: file %s is corrupt: %v; restore it, or wipe the data directory of this node if it can fetch everything from the others",
 			j.cfg.Name, j.cfg.File, err))
 	}
-	j.number = batches
-	if end < len(content) {
-		j.replace(content[:end], ready)
-		return
-	}
-	j.size = len(content)
-	s := j.series(ready)
-	j.disk.Sync(j.cfg.File, s.step)
-	j.disk.SyncDir(s.last)
+	j.file = file
+	j.replace(all, ready)
 }
 
 // Add puts a record into the next batch. Done, which may be nil, is called when
@@ -156,7 +156,7 @@ func (j *Journal) Size() int { return j.size }
 
 func (j *Journal) write() {
 	j.number++
-	content := j.next.seal(j.number, j.number-1)
+	content := j.next.seal(j.file, j.number)
 	j.size += len(content)
 	j.next = make(batch, 0, len(content)+64)
 	j.done, j.flying = j.flying[:0], j.done
@@ -180,13 +180,15 @@ func (j *Journal) settle() {
 func (j *Journal) rewrite() {
 	var all batch
 	j.cfg.Snapshot(all.add)
-	j.number = 1
-	j.replace(all.seal(1, 0), j.Flush)
+	j.replace(all, j.Flush)
 }
 
-// replace gives the file a new content, all or nothing.
-func (j *Journal) replace(content []byte, done func()) {
+// replace puts the next file in the place of this one, all or nothing. It begins
+// with one batch.
+func (j *Journal) replace(all batch, done func()) {
 	fresh := j.cfg.File + ".new"
+	j.file, j.number = j.file+1, 1
+	content := all.seal(j.file, j.number)
 	j.size = len(content)
 	s := j.series(done)
 	j.disk.Append(fresh, content, s.step)
@@ -225,8 +227,8 @@ func (s *series) last(err error) {
 }
 
 // A batch is a header, and records with their lengths before them. The header
-// says how long the records are and has their checksum, the number of the batch,
-// the number of the last batch that had been synced, and a checksum of itself.
+// says how long the records are and has their checksum, the number of the file,
+// that of the batch, and a checksum of itself.
 type batch []byte
 
 const header = 4 + 4 + 8 + 8 + 4
@@ -245,21 +247,21 @@ func (b *batch) begin() {
 }
 
 // seal fills in the header.
-func (b *batch) seal(number, synced uint64) []byte {
+func (b *batch) seal(file, number uint64) []byte {
 	b.begin()
 	head, records := (*b)[:header], (*b)[header:]
 	binary.LittleEndian.PutUint32(head[0:], uint32(len(records)))
 	binary.LittleEndian.PutUint32(head[4:], crc32.Checksum(records, castagnoli))
-	binary.LittleEndian.PutUint64(head[8:], number)
-	binary.LittleEndian.PutUint64(head[16:], synced)
+	binary.LittleEndian.PutUint64(head[8:], file)
+	binary.LittleEndian.PutUint64(head[16:], number)
 	binary.LittleEndian.PutUint32(head[24:], crc32.Checksum(head[:24], castagnoli))
 	return *b
 }
 
 // opened is a batch that was read.
 type opened struct {
-	number, synced uint64
-	records        []byte
+	file, number uint64
+	records      []byte
 }
 
 // open takes the batch at the beginning of b.
@@ -275,27 +277,27 @@ func open(b []byte) (o opened, ok bool) {
 	return o, crc32.Checksum(o.records, castagnoli) == binary.LittleEndian.Uint32(b[4:])
 }
 
-// read hands all records of a journal to f. It returns how many sound batches
-// there are and where they end; what lies beyond is a batch that a crash has
-// torn. The first batch was synced before the file got its name.
-func read(content []byte, f func([]byte) error) (end int, batches uint64, err error) {
-	for end < len(content) || batches == 0 {
-		o, ok := open(content[end:])
-		switch {
-		case !ok && (batches == 0 || vouched(content[end:], batches+1)):
-			return end, batches, fmt.Errorf("batch %d at byte %d is damaged, although it had been synced", batches+1, end)
-		case !ok:
-			return end, batches, nil
-		case o.number != batches+1:
-			return end, batches, fmt.Errorf("at byte %d there is batch %d, where batch %d should be", end, o.number, batches+1)
+// read hands all records of a journal to f, and returns the number of the file.
+// What lies beyond the last sound batch is one that a crash has torn. The first
+// batch was synced before the file got its name.
+func read(content []byte, f func([]byte) error) (file uint64, err error) {
+	for at, number := 0, uint64(1); at < len(content) || number == 1; number++ {
+		o, ok := open(content[at:])
+		if number == 1 {
+			file = o.file
+		}
+		if !ok || o.file != file || o.number != number {
+			if number == 1 || followed(content[at:], file, number) {
+				return file, fmt.Errorf("batch %d at byte %d is damaged, although it had been synced", number, at)
+			}
+			return file, nil
 		}
 		if err := each(o.records, f); err != nil {
-			return end, batches, fmt.Errorf("batch %d at byte %d: %w", o.number, end, err)
+			return file, fmt.Errorf("batch %d at byte %d: %w", number, at, err)
 		}
-		end += header + len(o.records)
-		batches++
+		at += header + len(o.records)
 	}
-	return end, batches, nil
+	return file, nil
 }
 
 func each(records []byte, f func([]byte) error) error {
@@ -312,11 +314,11 @@ func each(records []byte, f func([]byte) error) error {
 	return nil
 }
 
-// vouched reports whether a sound batch somewhere in b says that the batch of
-// the given number had been synced when it was written.
-func vouched(b []byte, number uint64) bool {
+// followed reports whether there is a later batch of a file somewhere in b, so
+// that the one of the given number had been synced.
+func followed(b []byte, file, number uint64) bool {
 	for at := range b {
-		if o, ok := open(b[at:]); ok && o.synced >= number {
+		if o, ok := open(b[at:]); ok && o.file == file && o.number > number {
 			return true
 		}
 	}

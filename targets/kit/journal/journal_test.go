@@ -19,6 +19,7 @@ type disk struct {
 	actor.Disk
 	files  map[string][]byte
 	synced map[string]int
+	old    [][]byte // what was in the blocks of files before
 	queue  []func()
 	err    error // of all operations from now on
 }
@@ -46,6 +47,7 @@ func (d *disk) SyncDir(done func(error)) { d.later(func() {}, done) }
 
 func (d *disk) Rename(from, to string, done func(error)) {
 	d.later(func() {
+		d.old = append(d.old, d.files[to])
 		d.files[to], d.synced[to] = d.files[from], d.synced[from]
 		delete(d.files, from)
 	}, done)
@@ -183,15 +185,30 @@ func TestCrashAtEveryMoment(t *testing.T) {
 	})
 }
 
-// crash keeps of each file what was synced and any part of the rest.
+// crash keeps of each file what was synced and some pieces of the rest. In the
+// place of others there are zeros, garbage, or what was there in older files.
 func crash(t *rapid.T, d *disk) {
 	d.queue = nil
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		content, synced := d.files[name], d.synced[name]
 		keep := rapid.IntRange(synced, len(content)).Draw(t, "kept")
-		torn := rapid.IntRange(synced, keep).Draw(t, "sound")
-		d.files[name] = slices.Concat(content[:torn], make([]byte, keep-torn))
-		d.synced[name] = keep
+		torn := slices.Clone(content[:keep])
+		for at := synced; at < keep; {
+			end := min(keep, at+rapid.IntRange(1, 60).Draw(t, "piece"))
+			piece := torn[at:end]
+			switch rapid.IntRange(0, 3).Draw(t, "fill") {
+			case 0:
+				clear(piece)
+			case 1:
+				copy(piece, rapid.SliceOfN(rapid.Byte(), len(piece), len(piece)).Draw(t, "garbage"))
+			case 2:
+				old := rapid.SampledFrom(append(d.old, nil)).Draw(t, "old")
+				copy(piece, old[min(at, len(old)):])
+			}
+			at = end
+		}
+		d.old = append(d.old, content)
+		d.files[name], d.synced[name] = torn, keep
 	}
 }
 
@@ -240,7 +257,7 @@ func TestDamage(t *testing.T) {
 			}
 		}
 	}
-	if _, cause := reopen(slices.Concat(log[:starts[2]], log[starts[3]:])); !strings.Contains(cause, "where batch 4 should be") {
+	if _, cause := reopen(slices.Concat(log[:starts[2]], log[starts[3]:])); !strings.Contains(cause, "batch 4 at byte") {
 		t.Errorf("a batch is missing: panicked with %q", cause)
 	}
 }

@@ -62,6 +62,7 @@ func (g *Group) load(snap, wal []byte) {
 	case snap != nil:
 		g.corrupt(walFile, errors.New("it is not there, but a snapshot is"))
 	}
+	g.disk.file = image.file
 	g.log.hard, g.log.base, g.log.baseTerm, g.log.ents = image.hard, image.base, image.term, image.ents
 	if snap != nil {
 		g.loadSnapshot(snap)

@@ -37,7 +37,8 @@ type storage struct {
 	snap    *snapshotFile     // to be written next
 	rewrite bool              // the log file is to be written anew next
 
-	seq    uint64 // number of the last record of the log file
+	file   uint64 // number of the log file
+	seq    uint64 // number of the last record in it
 	synced uint64 // number of the last record that is known to be durable
 	upTo   uint64 // number of the last record of the operation under way
 
@@ -66,7 +67,7 @@ func (s *storage) record(h hardState, ents []*raftpb.Entry) {
 	if s.batch == nil {
 		s.batch = make([]byte, 0, roomForBatch)
 	}
-	s.batch = appendRecord(s.batch, recordHead{seq: s.seq, synced: s.synced, hard: h}, ents)
+	s.batch = appendRecord(s.batch, recordHead{file: s.file, seq: s.seq, synced: s.synced, hard: h}, ents)
 }
 
 // hold keeps messages until all that was handed in before is durable.
@@ -124,7 +125,8 @@ func (s *storage) saveSnapshot() {
 func (s *storage) rewriteLog() {
 	s.rewrite, s.busy, s.batch = false, true, nil
 	s.flying, s.waiting = s.waiting, nil
-	content, records := s.image().encode()
+	s.file++
+	content, records := s.image().encode(s.file)
 	s.seq, s.synced = records, 0
 	s.replace(walFile, content, func() {
 		s.synced = records
@@ -204,6 +206,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // recordHead is what a record of the log file says beside its entries.
 type recordHead struct {
+	file   uint64    // each new file has the next number: what older ones have left in its blocks is not in it
 	seq    uint64    // records are numbered from 1 without gaps
 	synced uint64    // all records up to this one were durable when this one was written
 	hard   hardState // in force from here on
@@ -225,7 +228,7 @@ func appendRecord(b []byte, h recordHead, ents []*raftpb.Entry) []byte {
 	} else {
 		b = append(b, kindAppend)
 	}
-	b = wire.AppendUvarints(b, h.seq, h.synced, h.hard.term, h.hard.vote, h.hard.commit)
+	b = wire.AppendUvarints(b, h.file, h.seq, h.synced, h.hard.term, h.hard.vote, h.hard.commit)
 	b = appendEntries(b, ents)
 	payload := b[at+frameSize:]
 	binary.LittleEndian.PutUint32(b[at:], uint32(len(payload)))
@@ -251,7 +254,7 @@ func parseRecord(b []byte) (h recordHead, ents []*raftpb.Entry, size int) {
 	if r.byte() == kindImage {
 		h.start = &logStart{base: r.uvarint(), term: r.uvarint(), records: r.uvarint()}
 	}
-	h.seq, h.synced = r.uvarint(), r.uvarint()
+	h.file, h.seq, h.synced = r.uvarint(), r.uvarint(), r.uvarint()
 	h.hard = hardState{term: r.uvarint(), vote: r.uvarint(), commit: r.uvarint()}
 	ents = r.entries()
 	if r.bad || len(r.b) > 0 {
@@ -262,15 +265,16 @@ func parseRecord(b []byte) (h recordHead, ents []*raftpb.Entry, size int) {
 
 // logImage is a whole log: what is written to a new file, and what is read from one.
 type logImage struct {
+	file       uint64 // that it was read from
 	hard       hardState
 	base, term uint64 // the entry before the first one
 	ents       []*raftpb.Entry
 }
 
-// encode writes the log as the content of a file of so many records.
-func (l logImage) encode() (content []byte, records uint64) {
+// encode writes the log as the content of a file, which has so many records then.
+func (l logImage) encode(file uint64) (content []byte, records uint64) {
 	records = uint64(max(1, (len(l.ents)+pageEntries-1)/pageEntries))
-	h := recordHead{hard: l.hard, start: &logStart{base: l.base, term: l.term, records: records}}
+	h := recordHead{file: file, hard: l.hard, start: &logStart{base: l.base, term: l.term, records: records}}
 	ents := l.ents
 	for h.seq = 1; h.seq <= records; h.seq++ {
 		page := ents[:min(pageEntries, len(ents))]
@@ -289,7 +293,7 @@ func parseLog(b []byte) (l logImage, torn int, err error) {
 		return l, 0, fmt.Errorf("its first record is damaged, although it was synced before the file got its name")
 	}
 	durable := h.start.records
-	l.base, l.term = h.start.base, h.start.term
+	l.file, l.base, l.term = h.file, h.start.base, h.start.term
 	at, next := 0, uint64(1)
 	for {
 		if err := l.add(h, ents); err != nil {
@@ -297,21 +301,21 @@ func parseLog(b []byte) (l logImage, torn int, err error) {
 		}
 		at, next = at+size, next+1
 		h, ents, size = parseRecord(b[at:])
-		if size != 0 && h.seq == next && h.start == nil {
+		if size != 0 && h.file == l.file && h.seq == next && h.start == nil {
 			continue
 		}
-		if next <= durable || laterProof(b[at:], next) {
+		if next <= durable || laterProof(b[at:], l.file, next) {
 			return l, at, fmt.Errorf("record %d at offset %d is damaged, although it had been synced", next, at)
 		}
 		return l, at, nil
 	}
 }
 
-// laterProof reports whether a sound record somewhere in b says that the
-// record of the given number had been durable when it was written.
-func laterProof(b []byte, number uint64) bool {
+// laterProof reports whether a sound record of a file somewhere in b says that
+// the record of the given number had been durable when it was written.
+func laterProof(b []byte, file, number uint64) bool {
 	for at := range b {
-		if h, _, size := parseRecord(b[at:]); size != 0 && h.synced >= number {
+		if h, _, size := parseRecord(b[at:]); size != 0 && h.file == file && h.synced >= number {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package replog
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,10 +25,10 @@ func sampleLog() (content []byte, ends, entries []int) {
 	for i := range uint64(3) {
 		image.ents = append(image.ents, logEntry(101+i, 2))
 	}
-	content, records := image.encode()
+	content, records := image.encode(1)
 	ends, entries = append(ends, len(content)), append(entries, 3)
 	for i := range uint64(8) {
-		h := recordHead{seq: records + 1 + i, synced: records + max(i, 1) - 1, hard: hardState{term: 2, vote: 1, commit: 102 + i}}
+		h := recordHead{file: 1, seq: records + 1 + i, synced: records + max(i, 1) - 1, hard: hardState{term: 2, vote: 1, commit: 102 + i}}
 		if i == 7 {
 			h.synced = 6
 		}
@@ -59,6 +60,24 @@ func TestLogTornAtEveryByte(t *testing.T) {
 	}
 }
 
+// TestLogBeforeAnOlderOne: records that an older file has left in the blocks of
+// this one are none of it, and prove nothing.
+func TestLogBeforeAnOlderOne(t *testing.T) {
+	t.Parallel()
+	older, ends, _ := sampleLog()
+	image, _, err := parseLog(older[:ends[0]])
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, _ := image.encode(2)
+	for _, from := range ends {
+		l, torn, err := parseLog(slices.Concat(log, older[from:]))
+		if err != nil || torn != len(log) || len(l.ents) != 3 || l.file != 2 {
+			t.Errorf("with what is older from %d on: %d entries of file %d, torn at %d of %d, %v", from, len(l.ents), l.file, torn, len(log), err)
+		}
+	}
+}
+
 // TestLogDamagedAtEveryByte: a flipped bit in what was synced is an error; in
 // the last records, which nobody was told of, it is a torn tail.
 func TestLogDamagedAtEveryByte(t *testing.T) {
@@ -86,7 +105,7 @@ func TestLogImage(t *testing.T) {
 		for i := range rapid.Uint64Max(3*pageEntries).Draw(t, "entries") {
 			l.ents = append(l.ents, logEntry(l.base+1+i, 3))
 		}
-		content, _ := l.encode()
+		content, _ := l.encode(1)
 		got, torn, err := parseLog(content)
 		if err != nil || torn != len(content) || len(got.ents) != len(l.ents) || got.base != l.base || got.hard != l.hard {
 			t.Fatalf("%+v, torn %d of %d, %v", got, torn, len(content), err)
