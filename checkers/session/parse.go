@@ -49,8 +49,12 @@ type study struct {
 	number []int32            // by call, its operation
 	parts  intern.Table       // linked values without their links
 	linked map[[2]int32]int32 // of a key and such a part, the whole value
-	states int                // how many a search for an order of everything may look at
-	report Report
+
+	deletes map[int32][]int32 // by key: calls of deletes that may have happened
+	empty   []bool            // by call: a read that found nothing, once something may have been deleted
+	voids   []void            // these reads
+	states  int               // how many a search for an order of everything may look at
+	report  Report
 }
 
 // pair is who wrote a value to a key: calls.
@@ -77,7 +81,7 @@ func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, 
 	const states = 1 << 16
 	s := &study{opts: opts, calls: calls, states: states, clock: checkers.ClockOf(calls), pairs: make(map[[2]int32]*pair, len(calls)/2), linked: make(map[[2]int32]int32)}
 	s.report.Guarantee = opts.Guarantee
-	forgetDeleted(calls)
+	s.findDeletes()
 	all := make([]access, len(calls))
 	for i := range calls {
 		if i%4096 == 0 && context.Cause(ctx) != nil {
@@ -96,27 +100,35 @@ func newStudy(ctx context.Context, calls []history.Call, opts Options) (*study, 
 	return s, s.order()
 }
 
-// forgetDeleted takes the answers away from reads that found nothing where something
-// may have been deleted: nobody can say what they saw.
-func forgetDeleted(calls []history.Call) {
-	var deleted intern.Table
-	for _, c := range calls {
+// findDeletes finds the deletes of each key that may have happened, and which reads
+// found nothing after one of them had begun. One that ended before the first one
+// began found the initial state.
+func (s *study) findDeletes() {
+	for i, c := range s.calls {
 		if c.Invoke.F == "delete" && c.Type() != history.Fail {
-			deleted.ID(c.Invoke.Key)
+			key := s.keys.ID(c.Invoke.Key)
+			if s.deletes == nil {
+				s.deletes = make(map[int32][]int32)
+			}
+			s.deletes[key] = append(s.deletes[key], int32(i))
 		}
 	}
-	if deleted.Len() == 0 {
+	if s.deletes == nil {
 		return
 	}
-	for i, c := range calls {
+	s.empty = make([]bool, len(s.calls))
+	for i, c := range s.calls {
 		if f := c.Invoke.F; f != "read" && f != "r" || c.Type() != history.OK || !c.Value().IsNil() {
 			continue
 		}
-		if _, may := deleted.Find(c.Invoke.Key); may {
-			calls[i].Complete = nil
+		if key, known := s.keys.Find(c.Invoke.Key); known && len(s.deletes[key]) > 0 {
+			s.empty[i] = s.calls[s.deletes[key][0]].Invoke.Index < c.Complete.Index
 		}
 	}
 }
+
+// isEmpty reports whether a call is a read that may have found a delete.
+func (s *study) isEmpty(call int) bool { return s.empty != nil && s.empty[call] }
 
 // access reads a call. Where there is no key, a value of two is key and value.
 func (s *study) access(c history.Call) (a access, err error) {
@@ -211,7 +223,7 @@ func (s *study) pair(a access) *pair {
 func (s *study) happen(all []access) {
 	for i, a := range all {
 		switch {
-		case s.calls[i].Type() != history.OK:
+		case s.calls[i].Type() != history.OK || s.isEmpty(i):
 		case a.write:
 			s.report.Writes++
 			s.mark(all, a)
@@ -224,9 +236,9 @@ func (s *study) happen(all []access) {
 	}
 	s.ops = make([]op, 0, len(all))
 	s.number = make([]int32, len(all))
-	sessions := make(map[string]int32)
-	byProcess := make(map[history.Process]int32)
+	sessions := &sessions{study: s, byName: make(map[string]int32), byProcess: make(map[history.Process]int32)}
 	for i, a := range all {
+		s.number[i] = none
 		c := s.calls[i]
 		if typ := c.Type(); typ != history.OK && !(typ == history.Info && a.write && s.pair(a).seen) {
 			continue
@@ -235,20 +247,10 @@ func (s *study) happen(all []access) {
 			s.wrong = append(s.wrong, int32(i))
 			continue
 		}
-		var session int32
-		var ok bool
-		if s.opts.PerServer {
-			name := fmt.Sprint(c.Invoke.Process, c.Invoke.Node)
-			if session, ok = sessions[name]; !ok {
-				session = int32(len(s.lines))
-				sessions[name] = session
-			}
-		} else if session, ok = byProcess[c.Invoke.Process]; !ok {
-			session = int32(len(s.lines))
-			byProcess[c.Invoke.Process] = session
-		}
-		if !ok {
-			s.lines = append(s.lines, nil)
+		session := sessions.of(c)
+		if s.isEmpty(i) {
+			s.voids = append(s.voids, void{call: int32(i), session: session, at: int32(len(s.lines[session])), key: a.key})
+			continue
 		}
 		s.number[i] = int32(len(s.ops))
 		s.add(op{call: int32(i), session: session, key: a.key, value: a.value, write: a.write, from: none, leaf: c.Type() == history.Info})
@@ -259,6 +261,32 @@ func (s *study) happen(all []access) {
 		}
 	}
 	s.report.Sessions, s.report.Keys = len(s.lines), s.keys.Len()
+}
+
+// sessions numbers the sessions.
+type sessions struct {
+	*study
+	byName    map[string]int32
+	byProcess map[history.Process]int32
+}
+
+// of returns the session of a call, which may be a new one.
+func (x *sessions) of(c history.Call) int32 {
+	next := int32(len(x.lines))
+	var n int32
+	var known bool
+	if x.opts.PerServer {
+		name := fmt.Sprint(c.Invoke.Process, c.Invoke.Node)
+		if n, known = x.byName[name]; !known {
+			n, x.byName[name] = next, next
+		}
+	} else if n, known = x.byProcess[c.Invoke.Process]; !known {
+		n, x.byProcess[c.Invoke.Process] = next, next
+	}
+	if !known {
+		x.lines = append(x.lines, nil)
+	}
+	return n
 }
 
 // mark notes that a value is there, and with linked values those it came from.

@@ -30,6 +30,7 @@ type step struct {
 type finding struct {
 	anomaly  checkers.Anomaly
 	evidence *badEvidence
+	whole    bool // it says nothing without the rest of the history
 }
 
 // cycleOf returns a short cycle among nodes, as they are numbered outside.
@@ -180,7 +181,7 @@ func (s *study) finding(name string, pr proof) finding {
 		end = "; but nothing comes before the initial state"
 	}
 	a.Explanation = s.introduce(a.Ops) + ". " + strings.Join(why, "; ") + end
-	return finding{a, e}
+	return finding{anomaly: a, evidence: e}
 }
 
 // introduce says what operations are, by the indices of their invocations.
@@ -278,6 +279,11 @@ func (s *study) judge(ctx context.Context) outcome {
 		return outcome{found: s.misreads()}
 	}
 	o := s.search(ctx)
+	if o.found == nil {
+		if found, err := s.haunted(ctx); found != nil || err != nil {
+			o = outcome{found: found, unknown: err}
+		}
+	}
 	s.shrink(ctx, o.found)
 	slices.SortStableFunc(o.found, func(a, b finding) int { return cmp.Compare(len(a.anomaly.Ops), len(b.anomaly.Ops)) })
 	return o
@@ -326,7 +332,7 @@ func (s *study) misreads() []finding {
 		c := s.calls[i]
 		a, _ := s.access(c)
 		p := s.pair(a)
-		f := finding{checkers.Anomaly{Name: ThinAirRead, Key: checkers.KeyName(s.keys.Value(a.key)), Ops: []int{c.Invoke.Index}}, nil}
+		f := finding{anomaly: checkers.Anomaly{Name: ThinAirRead, Key: checkers.KeyName(s.keys.Value(a.key)), Ops: []int{c.Invoke.Index}}}
 		f.anomaly.Explanation = fmt.Sprintf("process %v read %v at %s, which nobody ever wrote", c.Invoke.Process, s.values.Value(a.value), s.clock.At(c.Invoke))
 		if p.failed != none {
 			w := s.calls[p.failed].Invoke
@@ -346,7 +352,7 @@ func (s *study) misreads() []finding {
 func (s *study) shrink(ctx context.Context, found []finding) {
 	const most = 64 // a larger proof is explained as it is
 	for i := range found {
-		for again := i == 0 || context.Cause(ctx) == nil; again; {
+		for again := !found[i].whole && (i == 0 || context.Cause(ctx) == nil); again; {
 			again = false
 			ops := found[i].anomaly.Ops
 			if len(ops) > most {

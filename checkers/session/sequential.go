@@ -264,7 +264,7 @@ func (q *saturation) try(ctx context.Context) outcome {
 	}
 	a := checkers.Anomaly{Name: CyclicSC, Ops: q.indices(all)}
 	a.Explanation = q.introduce(a.Ops) + fmt.Sprintf(". There is no order of these %d operations that keeps each session's own and in which each read finds the last write: all were tried", len(all))
-	return outcome{found: []finding{{a, nil}}}
+	return outcome{found: []finding{{anomaly: a}}}
 }
 
 // trial is a search that puts one operation after the other.

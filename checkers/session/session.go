@@ -6,8 +6,8 @@
 // Values are written to a key only once, so a read names its write (rf). The
 // operations of one process are a session, in their order (so). A read of nil found
 // the initial state, which is before all writes. A delete is a write of what nobody
-// can be seen to read: once there may have been one of a key, a read of nil under
-// that key says nothing.
+// can be seen to read: a read of nil that ended after one of its key had begun found
+// the initial state or a delete, and nobody can say which. See Reads of nothing.
 //
 // # Session guarantees
 //
@@ -52,7 +52,8 @@
 //	ThinAirRead      read what nobody wrote
 //	AbortedRead      read what was written by an operation that failed
 //	CyclicCO         so and rf go in a circle
-//	WriteCOInitRead  read nil, with a write to the key in its causal past
+//	WriteCOInitRead  read nil, with a write to the key in its causal past, and no
+//	                 delete that it can have found
 //	WriteCORead      read a write that was overwritten in its causal past
 //	CyclicCF         reads of different sessions disagree on the order of writes
 //	WriteHBInitRead  read nil, with a write to the key before it in every order of its session
@@ -67,6 +68,39 @@
 // names the one it replaced. Then every order has to agree with that, and causal is
 // judged as causal-convergent. Only sequential may need it: without, the question is
 // NP-complete, and a history may remain unknown.
+//
+// # Reads of nothing
+//
+// Let n be a read of nil of key k that may have found a delete, and w a write of k
+// that is before n: in the causal past of n, or for pram and monotonic-reads what the
+// session of n read before, and for pram also what it wrote. Two things follow
+// whichever delete n found.
+//
+//	ResurrectedRead  a read r finds w, and is after n: in the same session or, for
+//	                 causal-convergent and sequential, n is in its causal past
+//
+// Proof. In the order by which n is judged w is before n, and n found the last write
+// of k, or must not have to see a later one; so it found a delete d after w. For
+// pram, causal-memory and sequential r comes later in that same order, in which the
+// last write is d or after it. For monotonic-reads r has to see d, which its session
+// read. For causal-convergent d, being read by n, is in the past of r, and after w in
+// the order that all agree on. So r cannot have found w. The other guarantees allow
+// it: causal lets r have another order than n, and to the rest what n found is
+// nothing that r has to see.
+//
+//	WriteCOInitRead  w is in the causal past of n, and each delete of k either began
+//	                 after n had ended, or was overwritten in the causal past of n
+//
+// Proof. For causal, causal-convergent, causal-memory and sequential n did not find
+// the initial state, since w is in its past; it cannot have found what had not begun;
+// and to find what was overwritten in its past is a WriteCORead.
+//
+// Nothing else is concluded from n. For causal-convergent nothing else follows from n
+// being after some delete of its own: if there is an order of all other operations,
+// put that delete right after the last write m of k in the past of n. A read r after n
+// finds the last write of its past, which is m or after it, and not m, or it would be
+// a ResurrectedRead; so that delete is before what r found. That n may have to share
+// its delete with others is what is not looked into.
 //
 // # Uncertainty
 //
@@ -149,6 +183,7 @@ const (
 	WriteHBInitRead = "WriteHBInitRead"
 	CyclicHB        = "CyclicHB"
 	CyclicSC        = "CyclicSC"
+	ResurrectedRead = "ResurrectedRead"
 )
 
 // Versions say what values show about the order of writes to a key.
@@ -269,6 +304,7 @@ type badEvidence struct {
 	Session int    `json:"session,omitempty"` // whose order it is, by one of its operations
 	Forced  []rule `json:"forced,omitempty"`
 	Cycle   []int  `json:"cycle,omitempty"`
+	Path    []int  `json:"path,omitempty"` // of a ResurrectedRead
 }
 
 // rule says that From has to be before To. As a rule, Path leads from From, a

@@ -19,7 +19,7 @@
 //	claim          400  (read by all of them)
 //	linearizable  1900  linearizable
 //	transactions  1900  transactions, isolated-registers
-//	sessions      1400  sessions, weak-isolation
+//	sessions      1700  sessions, weak-isolation
 //	predicates     300  adya, predicate
 //	collections   2400  set, set-full, unique-ids, queue, total-queue,
 //	                    bank, counter, pn-counter, long-fork, causal-reverse,

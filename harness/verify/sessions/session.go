@@ -23,6 +23,9 @@ func sessionGuarantee(c *claim.Claim) error {
 			return fmt.Errorf("index %d: %s", s.Ops[i].Inv, wrong)
 		}
 	}
+	if err := s.noneHaunted(); err != nil {
+		return err
+	}
 	var e struct {
 		Order []int `json:"order"`
 		Views []struct {
@@ -65,6 +68,7 @@ type sessionHistory struct {
 	must     []bool          // it happened
 	value    []history.Value // of a write, as it is
 	writes   map[int][]int   // by key, those that happened and, if versions are known, in their order
+	voids    map[int]void    // reads that found nothing, once something may have been deleted
 	part     map[[2]int]int  // linked: by key and the number of a value without its link, who wrote it
 }
 
@@ -85,7 +89,7 @@ func (s *sessionHistory) parse() error {
 	s.begin()
 	s.at, s.must = make([]int, len(s.Ops)), make([]bool, len(s.Ops))
 	s.value, s.writes = make([]history.Value, len(s.Ops)), make(map[int][]int)
-	s.withoutDeleted()
+	s.findVoids()
 	for i := range s.Ops {
 		if err := s.operation(i); err != nil {
 			return fmt.Errorf("index %d: %w", s.Ops[i].Inv, err)
@@ -93,23 +97,6 @@ func (s *sessionHistory) parse() error {
 	}
 	s.happen()
 	return s.sortWrites()
-}
-
-// withoutDeleted has the reads show nothing that found nil where a delete may have
-// happened.
-func (s *sessionHistory) withoutDeleted() {
-	deleted := make(map[string]bool)
-	for i := range s.Ops {
-		if o := &s.Ops[i]; o.Invoke.F == "delete" && !o.Failed() {
-			deleted[claim.Name(o.Invoke.Key)] = true
-		}
-	}
-	for i := range s.Ops {
-		o := &s.Ops[i]
-		if read := o.Invoke.F == "read" || o.Invoke.F == "r"; read && o.Happened() && o.Call.Value().IsNil() && deleted[claim.Name(o.Invoke.Key)] {
-			o.Complete = nil
-		}
-	}
 }
 
 // operation reads one operation. Where there is no key, a list of two is key and
@@ -127,6 +114,10 @@ func (s *sessionHistory) operation(i int) error {
 	s.at[i] = len(s.sessions[s.line[i]])
 	if o.Happened() {
 		s.sessions[s.line[i]] = append(s.sessions[s.line[i]], i)
+	}
+	if n, ok := s.voids[i]; ok {
+		n.at = s.at[i]
+		s.voids[i] = n
 	}
 	if o.Invoke.F == "delete" {
 		s.value[i] = history.Map(history.String("deleted by"), history.Int(int64(o.Inv)))
@@ -565,9 +556,16 @@ func (s *sessionHistory) broken() error {
 		Session int          `json:"session"`
 		Forced  []forcedRule `json:"forced"`
 		Cycle   []int        `json:"cycle"`
+		Path    []int        `json:"path"`
 	}
 	if err := s.ReadEvidence(&e); err != nil {
 		return err
+	}
+	switch e.Anomaly {
+	case "ResurrectedRead":
+		return s.resurrected(e.Read, e.Path)
+	case "WriteCOInitRead":
+		return s.unexplained(e.Read)
 	}
 	if e.Anomaly != "" {
 		i, err := s.reader(e.Read, 0)

@@ -15,9 +15,22 @@
 // Writes that were ok happened, and so did those that were read or, with links, are
 // named by one that happened. Operations of a session are in their order (so), but
 // nothing follows one of unknown outcome; who read from whom the values say (rf).
-// The initial state is before all writes. A delete is a write of a value that nobody
-// reads, and where one may have happened a read of nil shows nothing. Versions that are known are in their
-// order in every order below.
+// The initial state is before all writes. Versions that are known are in their order
+// in every order below.
+//
+// A delete is a write of a value that nobody reads. A read of nil that ended after a
+// delete of its key had begun, and that did not fail, is none of the operations: it
+// found that or another delete, or the initial state. All that it shows is this:
+//
+//	ResurrectedRead  no read that ends and comes after it finds a write that was before
+//	                 it. After it is what is later in its session or, for
+//	                 causal-convergent and sequential, has it in its past. Before it
+//	                 is what is in its past; for pram what its session has read or
+//	                 written until then, for monotonic-reads what it has read; for the
+//	                 other guarantees nothing.
+//	WriteCOInitRead  for the causal ones and sequential, if there is a write of its key
+//	                 in its past, there is a delete that began before it ended, and
+//	                 that has no write of the key between them in its past
 //
 // read-your-writes, monotonic-reads, monotonic-writes, writes-follow-reads: for each
 // session there is an order of all writes in which no read of the session has to see
@@ -50,6 +63,8 @@
 // found before, and a circle (or the last one is before the initial state, -1):
 //
 //	{"anomaly": "ThinAirRead", "read": index}
+//	{"anomaly": "WriteCOInitRead", "read": index}
+//	{"anomaly": "ResurrectedRead", "read": index, "path": [w, …, index, …, r]}
 //	{"session": index, "forced": [{"from": w, "to": v, "path": [w, …, r]}], "cycle": [v, …, w]}
 //
 // where r found v and has to see w, by the path; with "after": true it is from, a
