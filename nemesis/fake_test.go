@@ -144,8 +144,8 @@ func deck(round int) *choice.Stream { return choice.New(1).Stream("deck", uint64
 func (f *fake) Noted() ([]string, error) { return f.facts, nil }
 
 // Await is told at once.
-func (f *fake) Await(fact string, _ time.Duration) (int, error) {
-	return f.noting, f.call("Await %s", fact)
+func (f *fake) Await(facts []string, _ time.Duration) (int, error) {
+	return f.noting, f.call("Await %s", strings.Join(facts, ", "))
 }
 
 func (f *fake) Start(n int) error {

@@ -296,7 +296,7 @@ func (c *control) Noted() ([]string, error) {
 }
 
 // Await implements world.Control.
-func (c *control) Await(string, time.Duration) (int, error) {
+func (c *control) Await([]string, time.Duration) (int, error) {
 	return -1, fmt.Errorf("%w: facts while they are noted", ErrUnsupported)
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -8,25 +9,25 @@ import (
 
 // facts are what nodes have noted, and who waits for one of them.
 type facts struct {
-	noted   map[string]bool
+	noted   map[string]int // how often
 	waiting []*waiter
 }
 
-// waiter is a worker that waits for a fact.
+// waiter is a worker that waits for one of some facts.
 type waiter struct {
-	w    *worker
-	fact string
-	node int // that has noted it, or -1
+	w     *worker
+	facts []string
+	node  int // that has noted it, or -1
 }
 
 // note takes down that a node has noted a fact, and wakes those who wait for it.
 func (f *facts) note(fact string, n *machine) {
 	if f.noted == nil {
-		f.noted = map[string]bool{}
+		f.noted = map[string]int{}
 	}
-	f.noted[fact] = true
+	f.noted[fact]++
 	f.waiting = slices.DeleteFunc(f.waiting, func(w *waiter) bool {
-		if w.fact != fact {
+		if !slices.Contains(w.facts, fact) {
 			return false
 		}
 		w.node = int(n.id)
@@ -37,12 +38,15 @@ func (f *facts) note(fact string, n *machine) {
 
 // Noted implements world.Control.
 func (k control) Noted() ([]string, error) {
-	return slices.Sorted(maps.Keys(k.w.c.facts.noted)), nil
+	noted := k.w.c.facts.noted
+	return slices.SortedFunc(maps.Keys(noted), func(a, b string) int {
+		return cmp.Or(cmp.Compare(noted[a], noted[b]), cmp.Compare(a, b))
+	}), nil
 }
 
 // Await implements world.Control.
-func (k control) Await(fact string, most time.Duration) (int, error) {
-	c, w := k.w.c, &waiter{k.w, fact, -1}
+func (k control) Await(facts []string, most time.Duration) (int, error) {
+	c, w := k.w.c, &waiter{k.w, facts, -1}
 	c.facts.waiting = append(c.facts.waiting, w)
 	for until := c.now + int64(most); w.node < 0 && c.now < until; {
 		k.w.wait(until)

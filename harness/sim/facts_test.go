@@ -32,15 +32,15 @@ func TestAwait(t *testing.T) {
 	var at, late time.Duration
 	var noted []string
 	nemesis := c.AddNemesis(func(ctl world.Control, op history.Op) history.Op {
-		node, _ = ctl.Await("rare", time.Second)
+		node, _ = ctl.Await([]string{"rarer", "rare"}, time.Second)
 		at = ctl.Now()
-		none, _ = ctl.Await("rare", time.Second)
+		none, _ = ctl.Await([]string{"rare"}, time.Second)
 		late = ctl.Now() - at
 		noted, _ = ctl.Noted()
 		return op
 	})
 	c.Start(nemesis, history.Op{Process: history.Nemesis})
-	for n, fact := range []string{"usual", "usual", "rare"} {
+	for n, fact := range []string{"often", "often", "rare"} {
 		drain(c, int64(n+1)*int64(100*time.Millisecond))
 		c.Start(c.AddClient(n, ask), history.Op{Value: history.String(fact)})
 	}
@@ -51,7 +51,7 @@ func TestAwait(t *testing.T) {
 	if none != -1 || late != time.Second {
 		t.Errorf("node %d, after %v", none, late)
 	}
-	if !slices.Equal(noted, []string{"rare", "usual"}) {
+	if !slices.Equal(noted, []string{"rare", "often"}) {
 		t.Errorf("noted: %q", noted)
 	}
 }

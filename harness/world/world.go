@@ -232,10 +232,10 @@ type Control interface {
 	Status(node int) (actor.Status, error)
 
 	// Noted returns the facts that nodes have noted so far, as actor.Sometimes has
-	// it, in the order of the alphabet. Await waits until a node notes one, for as
-	// long as is given at most, and returns the node, or -1.
+	// it, the rarest first. Await waits until a node notes one of those given, for
+	// as long as is given at most, and returns the node, or -1.
 	Noted() ([]string, error)
-	Await(fact string, most time.Duration) (int, error)
+	Await(facts []string, most time.Duration) (int, error)
 
 	// Command gives a node an order, past all cuts, as actor.Commanded has it. It
 	// fails if the nodes of the target take none, or this one does not know it.
