@@ -120,6 +120,7 @@ type held struct {
 	lease   int64  // how long it lasts, in nanoseconds
 	after   int64  // it is not touched before that
 	next    string // what is done then; "" for anything
+	spent   bool   // it was given back, or acknowledged
 }
 
 // settle is the kind of operation that ends or extends what is held, and later
@@ -182,9 +183,12 @@ func (g *work) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		}
 		op.F = choice.Weigh(draw, t.flow)
 	}
-	if op.F == "enqueue" {
+	switch {
+	case op.F == "enqueue":
 		next.added++
 		op.Value = history.Int(next.added)
+	case op.F == "receive" && draw.IntN(oneIsDead) == 0:
+		op.Value = ofDead()
 	}
 	result := gen.Emit(ctx, op)
 	if result.Kind != gen.Ready {
@@ -207,14 +211,41 @@ func (g *work) free(ctx *gen.Context, draw *choice.Stream) int {
 	return all[draw.IntN(len(all))]
 }
 
+// One in so many.
+const (
+	oneIsPoison = 10 // elements is never done, as far as its consumers can tell,
+	oneIsDone   = 20 // times but one,
+	oneIsDead   = 12 // receives asks for dead letters,
+	oneIsAgain  = 8  // messages is settled twice under one receipt,
+	oneIsForged = 24 // times the receipt is that of another message
+)
+
+// ofDead is what a receive asks for that wants dead letters.
+func ofDead() history.Value {
+	return history.Map(history.String("dead"), history.Bool(true))
+}
+
+// poison reports whether an element is one that goes from consumer to consumer: what
+// nobody gets done is what dead letters are for.
+func poison(element history.Value) bool {
+	n, _ := element.Int()
+	return n%oneIsPoison == 0
+}
+
 // settle does something about a message, or notes that it is left alone until
 // the lease is over, or nearly, or long enough for an extend to matter.
 func (g *work) settle(ctx *gen.Context, draw *choice.Stream, at int) gen.Result {
+	if result := g.forged(ctx, draw, at); result.Kind == gen.Ready {
+		return result
+	}
 	g.held = slices.Clone(g.held)
 	h := &g.held[at]
 	f, planned := h.next, h.next != ""
 	if !planned {
 		f = choice.Weigh(draw, g.ends)
+	}
+	if f == "ack" && !h.spent && poison(h.message) && draw.IntN(oneIsDone) > 0 && slices.ContainsFunc(g.ends, func(k choice.Weighted) bool { return k.Name == "nack" }) {
+		f = "nack"
 	}
 	switch {
 	case f == later:
@@ -229,12 +260,36 @@ func (g *work) settle(ctx *gen.Context, draw *choice.Stream, at int) gen.Result 
 		return gen.Result{}
 	}
 	result := gen.Result{Kind: gen.Ready, Op: h.op(ctx, f)}
-	if f == "extend" {
+	switch {
+	case !h.spent && f != "extend" && draw.IntN(oneIsAgain) == 0:
+		// Whoever is not sure that it was heard says it again, or something else.
+		h.after, h.next, h.spent = ctx.Time+draw.Between(0, h.lease/4), g.ends[1+draw.IntN(len(g.ends)-1)].Name, true
+		return result
+	case !h.spent && f == "extend":
 		h.after, h.next = ctx.Time+draw.Between(h.lease/10, h.lease*19/20), []string{"ack", "extend"}[draw.IntN(2)]
 		return result
 	}
 	g.held = slices.Delete(g.held, at, at+1)
 	return result
+}
+
+// forged does, once in a while, something about a message under a receipt that is not
+// its own: that of another message, or in another queue. Nothing comes of that.
+func (g *work) forged(ctx *gen.Context, draw *choice.Stream, at int) gen.Result {
+	if len(g.ends) < 2 || draw.IntN(oneIsForged) > 0 {
+		return gen.Result{}
+	}
+	wrong, other := g.held[at], g.held[draw.IntN(len(g.held))]
+	switch {
+	case !other.message.Equal(wrong.message):
+		wrong.token = other.token
+	case len(g.keys) > 1:
+		wrong.key = g.keys[draw.IntN(len(g.keys))]
+	}
+	if wrong.token.Equal(g.held[at].token) && wrong.key.Equal(g.held[at].key) {
+		return gen.Result{}
+	}
+	return gen.Result{Kind: gen.Ready, Op: wrong.op(ctx, g.ends[1+draw.IntN(len(g.ends)-1)].Name)}
 }
 
 // op is an operation of its process on what is held.
@@ -306,7 +361,7 @@ func newDrain(p Params) gen.Gen {
 	switch {
 	case slices.Contains(p.Fs, "receive"):
 		g.f = "receive"
-		values = append(values, history.Map(history.String("dead"), history.Bool(true)))
+		values = append(values, ofDead())
 	case slices.Contains(p.Fs, "dequeue"):
 		g.f, g.settle = "dequeue", 0
 	default:

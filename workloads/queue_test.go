@@ -34,7 +34,8 @@ func (w *waiting) do(op history.Op, now int64) history.Op {
 		}
 	}
 	token, _ := op.Value.Get("token").Int()
-	_, held := w.leases[token]
+	about, held := w.leases[token]
+	held = held && about.key == key && about.message.Equal(op.Value.Get("message"))
 	op.Type = history.OK
 	switch {
 	case op.F == "enqueue":
@@ -109,7 +110,8 @@ func TestQueueOperations(t *testing.T) {
 	for seed := range uint64(5) {
 		p := paramsOf(t, Queue(), seed, nil, append(Queue().Fs, "receive", "ack", "nack", "extend")...)
 		w, now, next := newWaiting(), int64(0), int64(1)
-		kinds, had, stale, empty := map[string]int{}, map[string]history.Process{}, 0, [2]int{}
+		kinds, had, stale, empty, forged, poisoned := map[string]int{}, map[string]history.Process{}, 0, [2]int{}, 0, 0
+		of := map[string]string{}
 		ops := w.use(t, Queue().Generator(p), 3000, &now)
 		for i := 0; i < len(ops); i += 2 {
 			op, done := ops[i], ops[i+1]
@@ -123,9 +125,17 @@ func TestQueueOperations(t *testing.T) {
 			}
 			if op.F == "receive" && done.Type == history.OK {
 				had[fmt.Sprint(done.Value.Get("token"))] = op.Process
+				of[fmt.Sprint(done.Value.Get("token"))] = fmt.Sprint(op.Key, done.Value.Get("message"))
 			}
-			if slices.Contains([]string{"ack", "nack", "extend"}, op.F) && had[token] != op.Process {
-				t.Fatalf("seed %d: %v has a message of process %v", seed, op, had[token])
+			if slices.Contains([]string{"ack", "nack", "extend"}, op.F) {
+				if of[token] != fmt.Sprint(op.Key, op.Value.Get("message")) {
+					forged++
+				} else if had[token] != op.Process {
+					t.Fatalf("seed %d: %v has a message of process %v", seed, op, had[token])
+				}
+			}
+			if op.F == "ack" && done.Type == history.OK && poison(op.Value.Get("message")) {
+				poisoned++
 			}
 			if done.Type == history.Fail {
 				stale++
@@ -136,6 +146,9 @@ func TestQueueOperations(t *testing.T) {
 		}
 		if min(kinds["enqueue"], kinds["receive"]) < 500 || min(kinds["ack"], kinds["nack"]) < 100 || kinds["extend"] < 50 || stale == 0 {
 			t.Errorf("seed %d: %v, %d with receipts that were out of date", seed, kinds, stale)
+		}
+		if forged < 20 || poisoned == 0 || poisoned*oneIsPoison > kinds["enqueue"] {
+			t.Errorf("seed %d: %d receipts were those of others, and %d elements were done that cannot be", seed, forged, poisoned)
 		}
 		if empty[0] < 100 || empty[0] < 4*empty[1] {
 			t.Errorf("seed %d: nothing was found %d times at ebb and %d times at flood", seed, empty[0], empty[1])

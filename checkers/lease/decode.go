@@ -134,6 +134,7 @@ func (j *judge) accepted(o op) {
 	if token, ok := o.Invoke.Value.Get("token").Int(); ok && o.res != math.MaxInt {
 		_, t := j.thing(o.Invoke.Key, o.Invoke.Value.Get("message"))
 		t.used = append(t.used, write{o, token})
+		j.report.judged++
 	}
 }
 

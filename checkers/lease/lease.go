@@ -24,6 +24,10 @@
 //	token-regressed  an acquire got a lower token than one that had ended before it began
 //	stale-write      a write was accepted, although one with a higher token had been accepted before it began
 //	stale-ack        an ack, a nack or an extend was accepted, although the message had been received with a higher token before it began
+//	spent-ack        one of these was accepted, although the token had been given back by a nack before it began, or,
+//	                 but for another ack, by an ack
+//	foreign-ack      one of these was accepted, although the token had come with another message before it began,
+//	                 and no token ever came with two
 //	acked-again      a message was delivered after it had been acknowledged
 //	two-leaders      one term has two leaders
 //	term-regressed   a node went back to an earlier term
@@ -58,6 +62,8 @@ const (
 	TokenRegressed = "token-regressed"
 	StaleWrite     = "stale-write"
 	StaleAck       = "stale-ack"
+	SpentAck       = "spent-ack"
+	ForeignAck     = "foreign-ack"
 	AckedAgain     = "acked-again"
 	TwoLeaders     = "two-leaders"
 	TermRegressed  = "term-regressed"
@@ -65,7 +71,7 @@ const (
 
 // Anomalies returns the names of all anomalies, the gravest first.
 func Anomalies() []string {
-	return []string{TwoLeaders, StaleWrite, Overlap, StaleAck, TokenReused, TokenRegressed, AckedAgain, TermRegressed}
+	return []string{TwoLeaders, StaleWrite, Overlap, StaleAck, ForeignAck, SpentAck, TokenReused, TokenRegressed, AckedAgain, TermRegressed}
 }
 
 // Options say what is promised.
@@ -186,8 +192,10 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 		j.tokens(&j.things[i])
 		j.writes(&j.things[i])
 		j.receipts(&j.things[i])
+		j.spent(&j.things[i])
 		j.acked(&j.things[i])
 	}
+	j.foreign()
 	j.regress()
 	j.report.Broken = j.report.book.Counts()
 	return j.report, nil
@@ -297,6 +305,70 @@ func (j *judge) receipts(t *thing) {
 				j.add(StaleAck, t, fmt.Sprintf("%s received %s with token %d, by %s; after that, the %s of %s with token %d was accepted",
 					j.who(h.op), t.title, h.token, j.clock.At(h.Complete), w.Invoke.F, j.who(w.op), w.token), h.op, w.op)
 				break
+			}
+		}
+	}
+}
+
+// spent finds uses of tokens that were accepted after they had been given back: what
+// is waiting, or gone, nobody has a say in.
+func (j *judge) spent(t *thing) {
+	back, acked := map[int64]*write{}, map[int64]*write{} // what gave a token back first
+	soonest := func(of map[int64]*write, w *write) {
+		if first := of[w.token]; first == nil || w.res < first.res {
+			of[w.token] = w
+		}
+	}
+	for i := range t.used {
+		switch w := &t.used[i]; w.Invoke.F {
+		case "nack":
+			soonest(back, w)
+		case "ack":
+			soonest(acked, w)
+		}
+	}
+	for _, w := range t.used {
+		first := back[w.token]
+		if old := acked[w.token]; w.Invoke.F != "ack" && old != nil && (first == nil || old.res < first.res) {
+			first = old
+		}
+		if first != nil && first.res < w.inv {
+			j.add(SpentAck, t, fmt.Sprintf("the %s of %s with token %d of %s was accepted by %s; after that, the %s of %s with that token was accepted too",
+				first.Invoke.F, j.who(first.op), w.token, t.title, j.clock.At(first.Complete), w.Invoke.F, j.who(w.op)), first.op, w.op)
+		}
+	}
+}
+
+// foreign finds uses of tokens that were accepted for one message and had come with
+// another, if tokens are such that no two messages have one in common.
+func (j *judge) foreign() {
+	type origin struct {
+		thing *thing
+		hold  *hold // the first, by its end
+	}
+	from := map[int64]origin{}
+	for i := range j.things {
+		t := &j.things[i]
+		for k := range t.holds {
+			h := &t.holds[k]
+			if h.Invoke.F != "receive" || !h.fenced {
+				continue
+			}
+			old, known := from[h.token]
+			if known && old.thing != t {
+				return
+			}
+			if !known || h.res < old.hold.res {
+				from[h.token] = origin{t, h}
+			}
+		}
+	}
+	for i := range j.things {
+		t := &j.things[i]
+		for _, w := range t.used {
+			if o, known := from[w.token]; known && o.thing != t && o.hold.res < w.inv {
+				j.add(ForeignAck, t, fmt.Sprintf("%s received %s with token %d, by %s; after that, the %s of %s with that token was accepted for %s",
+					j.who(o.hold.op), o.thing.title, w.token, j.clock.At(o.hold.Complete), w.Invoke.F, j.who(w.op), t.title), o.hold.op, w.op)
 			}
 		}
 	}

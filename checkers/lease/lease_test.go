@@ -3,6 +3,7 @@ package lease
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func (s *sim) choose(op *history.Op) {
 	}
 	message := rulestest.Fields("message", "m")
 	var effect func() (history.Type, history.Value)
-	switch s.RNG.IntN(9) {
+	switch s.RNG.IntN(12) {
 	case 0, 1:
 		op.F, op.Key = "acquire", history.String("k")
 		effect = func() (history.Type, history.Value) {
@@ -138,14 +139,22 @@ func (s *sim) choose(op *history.Op) {
 			s.had[p] = s.serial
 			return history.OK, limit("visibility", "message", "m", "token", s.serial)
 		}
-	case 5:
+	case 5, 9, 10, 11:
 		op.F, op.Key, op.Value = []string{"ack", "nack", "extend"}[s.RNG.IntN(3)], history.String("q"), message
 		if s.had[p] > 0 {
 			op.Value = rulestest.Fields("message", "m", "token", s.had[p])
 		}
+		foreign := s.had[p] > 0 && s.RNG.IntN(8) == 0
+		if foreign {
+			op.Value = rulestest.Fields("message", "other", "token", s.had[p])
+		}
 		f, message := op.F, op.Value
 		effect = func() (history.Type, history.Value) {
 			switch {
+			case foreign && !s.Wrong():
+				return history.Fail, message
+			case foreign:
+				return history.OK, message
 			case f == "extend" && ttl == 0:
 				return history.Fail, message
 			case (s.owner[1] != p || s.Time >= s.until[1]) && !s.Wrong():
@@ -242,6 +251,16 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 		}
 		return at.Time < end
 	}
+	of, shared := map[int64]string{}, false // the message that a token came with
+	for _, c := range calls {
+		if token, ok := c.Value().Get("token").Int(); ok && got(c) && c.Invoke.F == "receive" {
+			shared = shared || of[token] != "" && of[token] != thing(c)
+			of[token] = thing(c)
+		}
+	}
+	receipt := func(c history.Call) bool {
+		return slices.Contains([]string{"ack", "nack", "extend"}, c.Invoke.F) && !c.Invoke.Value.Get("token").IsNil()
+	}
 	for _, c := range calls {
 		for _, d := range calls {
 			if c.Type() != history.OK || d.Type() != history.OK || c.Invoke == d.Invoke {
@@ -272,6 +291,13 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 				a, ok1 := v.Get("token").Int()
 				b, ok2 := d.Invoke.Value.Get("token").Int()
 				broken[StaleAck] = broken[StaleAck] || ok1 && ok2 && a > b
+			}
+			if before && receipt(d) && b > 0 && thing(c) == thing(d) && receipt(c) && a == b && (f == "nack" || f == "ack" && g != "ack") {
+				broken[SpentAck] = true
+			}
+			if before && receipt(d) && f == "receive" && got(c) && thing(c) != thing(d) && !shared {
+				token, ok := v.Get("token").Int()
+				broken[ForeignAck] = broken[ForeignAck] || ok && token == b
 			}
 			if f == "ack" && got(d) && thing(c) == thing(d) && before && !opts.Redelivery {
 				broken[AckedAgain] = true
@@ -328,14 +354,21 @@ func TestMutations(t *testing.T) {
 		StaleAck: func(l *rulestest.Steps, c []int) {
 			l.H.Ops[c[5]+1].Value = rulestest.Fields("message", "m1", "visibility", int64(50), "token", int64(2))
 		},
+		SpentAck: func(l *rulestest.Steps, c []int) {
+			l.H.Ops[c[6]].F, l.H.Ops[c[6]+1].F = "nack", "nack"
+			l.H.Ops[c[8]].Value = rulestest.Fields("message", "m1", "token", int64(1))
+		},
+		ForeignAck: func(l *rulestest.Steps, c []int) {
+			l.H.Ops[c[8]].Value = rulestest.Fields("message", "m2", "token", int64(1))
+		},
 		AckedAgain: func(l *rulestest.Steps, c []int) {
 			l.H.Ops[c[7]+1].Value = rulestest.Fields("message", "m1", "visibility", int64(50))
 		},
 		TwoLeaders: func(l *rulestest.Steps, c []int) {
-			l.H.Ops[c[9]+1].Value = rulestest.Fields("term", int64(1), "leader", "n2")
+			l.H.Ops[c[10]+1].Value = rulestest.Fields("term", int64(1), "leader", "n2")
 		},
 		TermRegressed: func(l *rulestest.Steps, c []int) {
-			l.H.Ops[c[9]+1].Value = rulestest.Fields("term", int64(0), "leader", "n2")
+			l.H.Ops[c[10]+1].Value = rulestest.Fields("term", int64(0), "leader", "n2")
 		},
 	}
 	for _, rule := range Anomalies() {
@@ -354,6 +387,7 @@ func TestMutations(t *testing.T) {
 			c = append(c, call(l, 1, "receive", "q", history.Nil, rulestest.Fields("message", "m1", "visibility", int64(50), "token", int64(1))), call(l, 1, "ack", "q", rulestest.Fields("message", "m1", "token", int64(1)), history.Nil))
 			other()
 			c = append(c, call(l, 2, "receive", "q", history.Nil, rulestest.Fields("message", "m2", "visibility", int64(50))))
+			c = append(c, call(l, 2, "ack", "q", rulestest.Fields("message", "m2", "token", int64(2)), history.Nil))
 			c = append(c, call(l, 2, "leader", "", history.Nil, rulestest.Fields("term", int64(1), "leader", "n1")), call(l, 2, "leader", "", history.Nil, rulestest.Fields("term", int64(2), "leader", "n2")))
 			r := rulestest.Broken(t, New(Options{}), &l.H, rule, Anomalies(), func() { mutations[rule](l, c) })
 			rulestest.Alone(t, New(Options{}), &l.H, r, false) // without what gives back what was held

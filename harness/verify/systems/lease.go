@@ -63,6 +63,9 @@ func thing(o *claim.Op) string {
 func held(o *claim.Op) string { return fmt.Sprint(o.Invoke.Process, " ", thing(o)) }
 
 func (l *leases) read(o *claim.Op) {
+	if receipt(o) {
+		l.judged++
+	}
 	switch f := o.Invoke.F; {
 	case f == "acquire", f == "receive" && o.Happened() && !o.Complete.Value.IsNil():
 		l.giveBack(o)
@@ -146,7 +149,9 @@ func (l *leases) rules() map[string]roleRule {
 		"stale-write": two("write", func(a, b *claim.Op) bool {
 			return same(a, b) && a.Before(b) && tokenOf(a.Invoke.Value) != "" && tokenOf(b.Invoke.Value) != "" && field(a, "token") > field(b, "token")
 		}),
-		"stale-ack": {2, func(o []*claim.Op, _ string) bool { return l.stale(o[0], o[1]) }},
+		"stale-ack":   {2, func(o []*claim.Op, _ string) bool { return l.stale(o[0], o[1]) }},
+		"spent-ack":   {2, func(o []*claim.Op, _ string) bool { return l.spent(o[0], o[1]) }},
+		"foreign-ack": {2, func(o []*claim.Op, _ string) bool { return l.apart() && l.foreign(o[0], o[1]) }},
 		"acked-again": two("receive", func(a, b *claim.Op) bool {
 			return !l.again && a.Invoke.F == "ack" && thing(a) == thing(b) && a.Before(b)
 		}),
@@ -166,6 +171,81 @@ func (l *leases) stale(a, b *claim.Op) bool {
 		tokenOf(a.Complete.Value) != "" && field(a, "token") > field(b, "token")
 }
 
+// spent reports whether b did something with a token that a had given back before. An
+// ack may come twice.
+func (l *leases) spent(a, b *claim.Op) bool {
+	return receipt(a) && receipt(b) && a.Before(b) && thing(a) == thing(b) && field(a, "token") == field(b, "token") &&
+		(a.Invoke.F == "nack" || a.Invoke.F == "ack" && b.Invoke.F != "ack")
+}
+
+// foreign reports whether b did something about a message with a token that had come
+// with another one before.
+func (l *leases) foreign(a, b *claim.Op) bool {
+	return l.tokened(a) && receipt(b) && a.Before(b) && thing(a) != thing(b) && field(a, "token") == field(b, "token")
+}
+
+// tokened reports whether an operation received a message with a token.
+func (l *leases) tokened(o *claim.Op) bool {
+	return l.holds[o] != nil && o.Invoke.F == "receive" && tokenOf(o.Complete.Value) != ""
+}
+
+// apart reports whether no token came with two messages.
+func (l *leases) apart() bool {
+	of := make(map[int64]string)
+	for _, h := range l.order {
+		if !l.tokened(h.Op) {
+			continue
+		}
+		token := field(h.Op, "token")
+		if other, known := of[token]; known && other != h.thing {
+			return false
+		}
+		of[token] = h.thing
+	}
+	return true
+}
+
+// honest confirms that no token was used that had been given back, or for another
+// message than the one with which it came.
+func (l *leases) honest() error {
+	back, acked, from := map[string]int{}, map[string]int{}, map[int64]*heldTime{} // when that was over first
+	soonest := func(of map[string]int, o *claim.Op, token string) {
+		if at, known := of[token]; !known || o.Res < at {
+			of[token] = o.Res
+		}
+	}
+	for i := range l.ops {
+		o := &l.ops[i]
+		switch {
+		case l.tokened(o):
+			if h := from[field(o, "token")]; h == nil || o.Res < h.Res {
+				from[field(o, "token")] = l.holds[o]
+			}
+		case receipt(o) && o.Invoke.F == "nack":
+			soonest(back, o, thing(o)+tokenOf(o.Invoke.Value))
+		case receipt(o) && o.Invoke.F == "ack":
+			soonest(acked, o, thing(o)+tokenOf(o.Invoke.Value))
+		}
+	}
+	apart := l.apart()
+	for i := range l.ops {
+		o := &l.ops[i]
+		if !receipt(o) {
+			continue
+		}
+		token := thing(o) + tokenOf(o.Invoke.Value)
+		at, nacked := back[token]
+		done, settled := acked[token]
+		if nacked && at < o.Inv || settled && done < o.Inv && o.Invoke.F != "ack" {
+			return fmt.Errorf("index %d has a token that had been given back", o.Inv)
+		}
+		if h := from[field(o, "token")]; apart && h != nil && h.thing != thing(o) && h.Before(o) {
+			return fmt.Errorf("index %d has a token of another message", o.Inv)
+		}
+	}
+	return nil
+}
+
 // receipt reports whether an operation did something with the token of a message.
 func receipt(o *claim.Op) bool {
 	return slices.Contains([]string{"ack", "nack", "extend"}, o.Invoke.F) && o.Happened() && tokenOf(o.Invoke.Value) != ""
@@ -176,6 +256,9 @@ func leaderOf(o *claim.Op) string { return idOf(o.Complete.Value.Get("leader")) 
 // hold confirms that no rule is broken.
 func (l *leases) hold() error {
 	if err := l.alone(); err != nil {
+		return err
+	}
+	if err := l.honest(); err != nil {
 		return err
 	}
 	groups := make(map[string][]*claim.Op) // what has to grow
