@@ -32,6 +32,7 @@ func Log() Workload {
 			OneOf("sub-via", "how processes get what they poll; none: as the history shows", "", "assign", "subscribe"),
 			Flag("ww-deps", "the order of what transactions sent is part of the order between them"),
 			Flag("rw-deps", "a poll returns everything that is there, so one that lacks a message came before it"),
+			Number("retention", 0, 0, 1_000_000_000, "how many of its newest messages a partition keeps at least; 0: all"),
 			Flag("compaction", "messages have keys, and of those with the same key only the last has to stay"),
 			List("allow", "more types of errors that are allowed"),
 		},
@@ -52,7 +53,7 @@ var (
 		eventlog.NonmonotonicPoll, eventlog.IntNonmonotonicPoll, eventlog.PollSkip, eventlog.IntPollSkip,
 	}
 	lost = []string{
-		eventlog.LostWrite, eventlog.Unseen, eventlog.Truncation, eventlog.InconsistentOffsets,
+		eventlog.LostWrite, eventlog.Vanished, eventlog.Unseen, eventlog.Truncation, eventlog.InconsistentOffsets,
 		eventlog.TornTransaction, eventlog.CommitAhead,
 	}
 )
@@ -66,7 +67,8 @@ func judgeLog(level string, o Options) []checkers.Checker {
 		allow = append(allow, lost...)
 	}
 	return []checkers.Checker{eventlog.New(eventlog.Options{
-		SubVia: o["sub-via"], WWDeps: o.On("ww-deps"), RWDeps: o.On("rw-deps"), Compaction: o.On("compaction"), Allow: allow,
+		SubVia: o["sub-via"], WWDeps: o.On("ww-deps"), RWDeps: o.On("rw-deps"), Compaction: o.On("compaction"),
+		Retention: int(o.Int("retention")), Allow: allow,
 	})}
 }
 

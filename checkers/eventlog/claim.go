@@ -14,7 +14,7 @@ import (
 func (j *judge) claim(opts Options, r checkers.Result) (checkers.Claim, error) {
 	c := checkers.Claim{Definition: Name, Verdict: r.Verdict, Parameters: map[string]string{
 		"ww-deps": strconv.FormatBool(opts.WWDeps), "rw-deps": strconv.FormatBool(opts.RWDeps),
-		"compaction": strconv.FormatBool(opts.Compaction), "sub-via": opts.SubVia, "allow": strings.Join(opts.Allow, ","),
+		"compaction": strconv.FormatBool(opts.Compaction), "retention": strconv.Itoa(opts.Retention), "sub-via": opts.SubVia, "allow": strings.Join(opts.Allow, ","),
 	}}
 	if r.Verdict == checkers.Invalid {
 		a := r.Anomalies[0]

@@ -54,7 +54,7 @@ type partition struct {
 	slots   []slot  // by number of offset
 	rank    []int32 // of slots that hold something, by number: their place in the log
 	log     []int32 // slots that hold something, in the order of their offsets
-	stays   []int32 // by place, how many before it have to stay; nil without compaction
+	due     []int   // by place, from which index on it may be gone; nil if nothing is ever removed
 }
 
 // about is what is known of a value.
@@ -64,7 +64,8 @@ type about struct {
 	witness     int32 // the first operation that polled it at all, plus one
 	acked       int32 // the first operation that sent it and was ok, plus one
 	maybe       bool  // some operation that sent it did not fail
-	gone        bool  // compaction may have removed it
+	born        int   // when the first of those began, if maybe
+	gone        bool  // retention or compaction may have removed it
 	slots       int32 // how many offsets it is at
 	first, last int32 // places in the log, if slots > 0
 }

@@ -12,7 +12,7 @@
 //
 // and assign and subscribe, whose values are lists of keys, say what a process polls
 // from then on. These are the operations of Jepsen's Kafka test, and so are the rules.
-// Five more micro-operations are for what Jepsen leaves out. They stand among the
+// Six more micro-operations are for what Jepsen leaves out. They stand among the
 // others, or in operations of their own that are called rebalance, commit and init:
 //
 //	["assigned", {"group": g, "generation": n, "member": m, "keys": [key, …]}]
@@ -20,6 +20,7 @@
 //	                       now on; it begins to poll them anew
 //	["revoked", …]         it owns none any more
 //	["commit", {key: offset, …}]   all messages of the group below the offsets are done
+//	["from", {key: offset, …}]     the process polls the keys from these offsets on
 //	["init", {"id": t, "epoch": n}]   it sends as the producer t from now on
 //	["abort"]              the transaction is to be given up here
 //
@@ -37,7 +38,8 @@
 //	G1a                    polled, although its transaction failed
 //	precommitted-read      a transaction polled what it sent itself
 //	thin-air-read          polled, but nobody sent it
-//	poll-skip              two polls of a process left something out between them
+//	poll-skip              two polls of a process left something out between them, or the
+//	                       first one did after the offset that it was to begin at
 //	nonmonotonic-poll      the second of them began at or before the end of the first
 //	int-poll-skip, int-nonmonotonic-poll    the same within one operation
 //	nonmonotonic-send      what a process sent later is earlier in the log
@@ -53,6 +55,9 @@
 // and beyond Jepsen's rules
 //
 //	truncation             an offset was used again after it was acknowledged
+//	vanished               acknowledged or polled, and not found by a process that, after
+//	                       that and in the final phase, polled from an offset before it
+//	                       until nothing more came
 //	torn-transaction       a part of a transaction was polled, the rest passed over
 //	double-assignment      a key belonged to two members of a group, in one generation
 //	                       or, where these are not known, at one time
@@ -92,6 +97,7 @@ const (
 	InconsistentOffsets = "inconsistent-offsets"
 	Duplicate           = "duplicate"
 	LostWrite           = "lost-write"
+	Vanished            = "vanished"
 	Unseen              = "unseen"
 	G1a                 = "G1a"
 	PrecommittedRead    = "precommitted-read"
@@ -122,7 +128,7 @@ const (
 
 // order is the order in which anomalies are shown: the gravest first.
 var order = []string{
-	Truncation, InconsistentOffsets, TornTransaction, LostWrite, G1a, ThinAirRead, Duplicate, PrecommittedRead, NonmonotonicSend, IntNonmonotonicSend,
+	Truncation, InconsistentOffsets, TornTransaction, LostWrite, Vanished, G1a, ThinAirRead, Duplicate, PrecommittedRead, NonmonotonicSend, IntNonmonotonicSend,
 	NonmonotonicPoll, IntNonmonotonicPoll, PollSkip, IntPollSkip, DoubleAssignment, ZombieWrite, ZombieCommit, CommitAhead, LostCommit,
 	G1c, G1cRealtime, GSingle, GSingleRealtime, G2, G2Realtime, Unseen, G0, G0Realtime, IntSendSkip,
 }
@@ -148,6 +154,9 @@ type Options struct {
 	// stay (compaction). The values are then maps {"key": record key, "value": …}, and
 	// one whose value is nil, a tombstone, may go too.
 	Compaction bool
+	// Retention is how many of its newest messages a log keeps at least; 0 stands for
+	// all. A message may be gone once so many had been sent that may be after it.
+	Retention int
 	// Allow names more types of errors that are allowed. Those that always are:
 	// int-send-skip, G0 and G0-realtime.
 	Allow []string
@@ -274,9 +283,7 @@ func check(ctx context.Context, h *history.History, opts Options) (*judge, error
 		return j, err
 	}
 	j.place()
-	if opts.Compaction {
-		j.compact()
-	}
+	j.removals(opts)
 	if err := j.judge(opts); err != nil {
 		return j, err
 	}

@@ -17,6 +17,7 @@ type extra struct {
 	member  int32 // the operation that last told the process what it owns, plus one
 	grants  []grant
 	commits []commitment
+	seeks   []seek
 	epoch   *term
 }
 
@@ -64,6 +65,14 @@ func (j *judge) more(t *txn, name string, v history.Value) bool {
 				return false
 			}
 			t.commits = append(t.commits, commitment{j.key(list[0]), offset})
+		}
+	case "from":
+		for list := v.Elems(); len(list) > 0; list = list[2:] {
+			offset, ok := list[1].Int()
+			if !ok {
+				return false
+			}
+			t.seeks = append(t.seeks, seek{commitment{j.key(list[0]), offset}, len(t.polls), nil})
 		}
 	case "init":
 		if e := termOf(v, "id", "epoch"); e.number != none {
@@ -344,9 +353,10 @@ func (j *judge) ahead(g *progress, c commitment, i int32, t *txn) {
 			if !ok {
 				at = math.MaxInt
 			}
-			if p.stays == nil || p.stays[place+1] > p.stays[place] {
-				latest = max(latest, at)
+			if p.due != nil {
+				at = min(at, p.due[place])
 			}
+			latest = max(latest, at)
 			g.worst = append(g.worst, latest)
 		}
 	}

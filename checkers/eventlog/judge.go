@@ -15,6 +15,7 @@ func (j *judge) judge(opts Options) error {
 		j.values(int32(k))
 	}
 	j.torn()
+	j.walked()
 	for i := range j.txns {
 		if err := j.stop(i); err != nil {
 			return err
@@ -164,7 +165,8 @@ func (j *judge) neighbours(t *txn, list []message, skip, back, verb string) {
 // a of another, or the same. An empty name is for what is no error.
 func (j *judge) compare(a, b message, skip, back, verb string, first, second *txn) {
 	p := j.keys[a.key]
-	own, last := p.steps(a, b)
+	by := over(second)
+	own, last := p.steps(a, b, by)
 	if skip != "" && (own > 1 || last > 1) {
 		j.note(skip, func() checkers.Anomaly { return j.skipped(a, b, verb, own <= 1, first, second) })
 	}
@@ -182,9 +184,7 @@ func (j *judge) skipped(a, b message, verb string, byLast bool, first, second *t
 	if byLast {
 		_, place = p.places(a)
 	}
-	for place++; p.stays != nil && p.stays[place+1] == p.stays[place]; place++ {
-		continue
-	}
+	place = p.next(place+1, over(second))
 	between := p.slots[p.log[place]]
 	return j.pair(a.key, fmt.Sprintf("%s %s, and %s %s, but %v is at offset %d between them",
 		j.did(first, verb), j.at(a, byLast), j.then(first, second), j.at(b, byLast), p.values.Value(between.held[0].value), between.offset), append(append(j.places(a, b, byLast), j.pick(j.shown(p, place))...), first, second)...)
@@ -263,6 +263,7 @@ type position struct {
 // it was assigned or subscribed to replaces the keys that it has a position in.
 func (j *judge) between() error {
 	polls, sends := map[history.Process]map[int32]position{}, map[history.Process]map[int32]position{}
+	seeks := map[history.Process]map[int32]seek{}
 	for i := range j.txns {
 		if err := j.stop(i); err != nil {
 			return err
@@ -275,18 +276,28 @@ func (j *judge) between() error {
 		if t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
 			if t.Type() != history.Fail {
 				polls[p], sends[p] = only(polls[p], t.keys), only(sends[p], t.keys)
+				delete(seeks, p)
 			}
 			continue
 		}
 		if len(t.grants) > 0 {
 			clear(polls[p])
 		}
+		j.sought(t, seeks, polls[p])
 		j.follow(t, t.polls, polls[p], t.Type() == history.OK, PollSkip, NonmonotonicPoll, "polled")
 		if t.Type() != history.Fail {
 			j.follow(t, t.sends, sends[p], true, "", NonmonotonicSend, "sent")
 		}
 	}
 	return nil
+}
+
+// over returns the index by which an operation had ended.
+func over(t *txn) int {
+	if t.Type() != history.OK {
+		return never
+	}
+	return t.Complete.Index
 }
 
 // only returns the positions in the given keys.

@@ -33,7 +33,9 @@ func (j *judge) people(n int32, t *txn) {
 		if a.acked == 0 && t.Type() == history.OK {
 			a.acked = n
 		}
-		a.maybe = a.maybe || t.Type() != history.Fail
+		if !a.maybe && t.Type() != history.Fail {
+			a.maybe, a.born = true, t.Invoke.Index
+		}
 	}
 	for _, m := range t.polls {
 		a := &j.keys[m.key].about[m.value]
@@ -108,60 +110,45 @@ func (p *partition) places(m message) (own, last int32) {
 	return own, last
 }
 
-// steps returns how many places the log has from message a to message b: by the
-// offsets that they came with, and by the last places of their values. The two are
-// the same unless a value is at two offsets. Where one is not known it is 1, which
-// is no error.
-func (p *partition) steps(a, b message) (own, last int32) {
+// steps returns how many places the log has from message a to message b, for who got
+// them by an index: by the offsets that they came with, and by the last places of their
+// values. The two are the same unless a value is at two offsets. Where one is not known
+// it is 1, which is no error.
+func (p *partition) steps(a, b message, by int) (own, last int32) {
 	aOwn, aLast := p.places(a)
 	bOwn, bLast := p.places(b)
 	if aOwn < 0 || bOwn < 0 {
 		return 1, 1
 	}
-	own, last = p.distance(aOwn, bOwn), 1
+	own, last = p.distance(aOwn, bOwn, by), 1
 	if aLast >= 0 && bLast >= 0 {
-		last = p.distance(aLast, bLast)
+		last = p.distance(aLast, bLast, by)
 	}
 	return own, last
 }
 
-// distance returns how many places are from a to b. Forward, those that compaction
-// may have removed do not count.
-func (p *partition) distance(a, b int32) int32 {
-	if b <= a || p.stays == nil {
+// distance returns how many places are from a to b. Forward, it is 2 if some of those
+// between them could not be gone by an index, and 1 if all could.
+func (p *partition) distance(a, b int32, by int) int32 {
+	if b <= a || p.due == nil {
 		return b - a
 	}
-	return p.stays[b] - p.stays[a+1] + 1
-}
-
-// compact finds out what may be missing from a log of which only the last message of
-// each record key has to stay: what is followed by another one, and tombstones.
-func (j *judge) compact() {
-	for _, p := range j.keys {
-		latest := map[string]int32{}
-		for v := range p.about {
-			if a := &p.about[v]; a.slots > 0 {
-				k := recordKey(p.values.Value(int32(v)))
-				latest[k] = max(latest[k], a.last)
-			}
-		}
-		for v := range p.about {
-			value := p.values.Value(int32(v))
-			a := &p.about[v]
-			a.gone = value.Kind() == history.KindMap && (value.Get("value").IsNil() || a.slots > 0 && a.last < latest[recordKey(value)])
-		}
-		p.stays = make([]int32, len(p.log)+1)
-		for place, s := range p.log {
-			p.stays[place+1] = p.stays[place]
-			if slices.ContainsFunc(p.slots[s].held, func(h held) bool { return !p.about[h.value].gone }) {
-				p.stays[place+1]++
-			}
-		}
+	if p.next(a+1, by) < b {
+		return 2
 	}
+	return 1
 }
 
-// recordKey returns the record key of a message as text.
-func recordKey(v history.Value) string {
-	k := v.Get("key")
-	return string(k.AppendEDN([]byte{byte(k.Kind())}))
+// next returns the first place from one on that could not be gone by an index.
+func (p *partition) next(place int32, by int) int32 {
+	for p.due != nil && int(place) < len(p.due) && p.due[place] < by {
+		place++
+	}
+	return place
+}
+
+// from returns the first place at or after an offset.
+func (p *partition) from(offset int64) int32 {
+	place, _ := slices.BinarySearchFunc(p.log, offset, func(s int32, o int64) int { return cmp.Compare(p.slots[s].offset, o) })
+	return int32(place)
 }

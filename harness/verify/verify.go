@@ -24,7 +24,7 @@
 //	collections   2400  set, set-full, unique-ids, queue, total-queue,
 //	                    bank, counter, pn-counter, long-fork, causal-reverse,
 //	                    monotonic, converge, causal-writes
-//	logs          1000  log
+//	logs          1200  log
 //	streams        900  stream, watch, staleness,
 //	                    strong-eventual-consistency
 //	systems       2700  ledger, notary, files, append, batch, lease

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/harness/client"
@@ -26,7 +27,7 @@ func logKind() kind {
 				Doc: "on: a replica that is not in sync may lead when no other one is alive, and what it lacks is lost"},
 			{Name: "idempotent", Default: "on", Values: []string{"on", "off"},
 				Doc: "on: producers number their messages, so that one that arrives twice is appended once"},
-			{Name: "retention", Default: "0", Doc: "messages that each partition keeps at least, the newest ones; 0: all"},
+			{Name: "retention", Default: "0", Doc: "committed messages that each partition keeps at least, the newest ones; 0: all"},
 			{Name: "compaction", Default: "off", Values: []string{"off", "on"},
 				Doc: "on: of messages with the same key only the last has to stay"},
 		},
@@ -42,16 +43,28 @@ func logKind() kind {
 // and what a leader who was not in sync lacks, may be lost; what has no number may
 // be there twice.
 func promiseOfLog(s targets.Settings) targets.Promise {
+	p := levelOfLog(s)
+	p.Options = map[string]string{
+		"topics": s["topics"], "partitions": s["partitions"], "retention": s["retention"],
+		"compaction": strconv.FormatBool(s["compaction"] == "on"),
+	}
+	return p
+}
+
+func levelOfLog(s targets.Settings) targets.Promise {
 	switch {
-	case s["retention"] != "0":
+	case s["retention"] != "0" && s["idempotent"] == "off":
 		return targets.Promise{Level: "lossy-log",
-			Doc: "messages come in the order of their offsets, none that was not sent or whose transaction failed; the oldest go away, whether somebody has polled them or not"}
+			Doc: "messages come in the order of their offsets, none that was not sent or whose transaction failed; the oldest go away, and some of those that push them out may be repetitions"}
 	case s["acks"] != "all" || s["unclean"] == "on":
 		return targets.Promise{Level: "lossy-log",
 			Doc: "messages come in the order of their offsets, none that was not sent or whose transaction failed; those that were acknowledged may be lost"}
 	case s["idempotent"] == "off":
 		return targets.Promise{Level: "at-least-once",
 			Doc: "every acknowledged message is there, in order, and perhaps again after that"}
+	case s["retention"] != "0":
+		return targets.Promise{Level: "log",
+			Doc: "every acknowledged message is there once, at one offset, in the order in which its producer sent it, until as many newer ones are as have to be kept; of a transaction all messages or none; no other ones"}
 	default:
 		return targets.Promise{Level: "log",
 			Doc: "every acknowledged message is there once, at one offset, in the order in which its producer sent it; of a transaction all messages or none; no other ones"}

@@ -28,7 +28,7 @@ func TestPromisesOfLogs(t *testing.T) {
 		set, to, level string
 	}{
 		{"acks", "all", "log"}, {"acks", "1", "lossy-log"}, {"acks", "0", "lossy-log"}, {"unclean", "on", "lossy-log"},
-		{"retention", "100", "lossy-log"}, {"idempotent", "off", "at-least-once"}, {"min-insync", "1", "log"}, {"compaction", "on", "log"},
+		{"retention", "100", "log"}, {"idempotent", "off", "at-least-once"}, {"min-insync", "1", "log"}, {"compaction", "on", "log"},
 	} {
 		if p := queue.New().Promise(logWith(t, map[string]string{c.set: c.to})); p.Level != c.level {
 			t.Errorf("%s=%s promises %s, want %s", c.set, c.to, p.Level, c.level)

@@ -55,6 +55,14 @@ func (l *logs) more(t *logOp, name string, v history.Value) error {
 			}
 			t.commits = append(t.commits, message{key: l.key(kv[0]), offset: offset})
 		}
+	case "from":
+		for kv := v.Elems(); len(kv) > 0; kv = kv[2:] {
+			offset, ok := kv[1].Int()
+			if !ok {
+				return fmt.Errorf("%v is no offset", kv[1])
+			}
+			t.seeks = append(t.seeks, seek{l.key(kv[0]), offset, len(t.polls)})
+		}
 	case "init":
 		if e := (logTerm{claim.TextOf(v.Get("id")), number("epoch")}); e.number != unnumbered {
 			t.epoch = &e
@@ -63,29 +71,6 @@ func (l *logs) more(t *logOp, name string, v history.Value) error {
 		return fmt.Errorf("%q is no micro-operation of a log", name)
 	}
 	return nil
-}
-
-// compact: of messages with the same record key only the last has to stay, unless it
-// is a tombstone, whose value is nil.
-func (k *logKey) compact() {
-	latest := map[string]int{}
-	for _, v := range k.values {
-		if v.places > 0 {
-			at := claim.Identity(v.record.Get("key"))
-			latest[at] = max(latest[at], v.last)
-		}
-	}
-	for _, v := range k.values {
-		if v.record.Kind() == history.KindMap {
-			v.gone = v.record.Get("value").IsNil() || v.places > 0 && v.last < latest[claim.Identity(v.record.Get("key"))]
-		}
-	}
-	for place, offset := range k.offsets {
-		k.stays[place+1] = k.stays[place]
-		if slices.ContainsFunc(k.at[offset], func(s shown) bool { return !k.values[s.value].gone }) {
-			k.stays[place+1]++
-		}
-	}
 }
 
 // groups: see the rules of each.
@@ -215,7 +200,7 @@ func (l *logs) fenced() {
 
 // processed: a commit-ahead is of an offset above a message that no poll of the group
 // returned that had begun before the commit ended, be it one of unknown outcome;
-// messages before the first poll of the group do not count.
+// messages before the first poll of the group do not count, nor do those that could be gone.
 func (l *logs) processed() {
 	type share struct{ group, key string }
 	type progress struct {
@@ -263,9 +248,7 @@ func (l *logs) processed() {
 					if !ok {
 						at = math.MaxInt
 					}
-					if k.stays[place+1] > k.stays[place] {
-						by = max(by, at)
-					}
+					by = max(by, min(at, k.due[place]))
 					latest[g] = append(latest[g], by)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -14,11 +15,17 @@ import (
 // isLog confirms a claim about a log; see the package comment.
 func isLog(c *claim.Claim) error {
 	for name := range c.Parameters {
-		if !slices.Contains([]string{"sub-via", "ww-deps", "rw-deps", "compaction", "allow"}, name) {
+		if !slices.Contains([]string{"sub-via", "ww-deps", "rw-deps", "compaction", "retention", "allow"}, name) {
 			return fmt.Errorf("parameter %s of log means nothing", name)
 		}
 	}
 	l := &logs{parameters: c.Parameters}
+	if n, given := c.Parameters["retention"]; given {
+		var err error
+		if l.retention, err = strconv.Atoi(n); err != nil || l.retention < 0 {
+			return fmt.Errorf("parameter retention=%s of log is no number of messages", n)
+		}
+	}
 	if c.Verdict == claim.Valid {
 		var e struct {
 			Order []int `json:"order"`
@@ -52,6 +59,7 @@ func isLog(c *claim.Claim) error {
 type logs struct {
 	*claim.Ruling
 	parameters map[string]string
+	retention  int // how many of its newest messages a log keeps; 0 for all
 	ops        []*logOp
 	byOp       map[*claim.Op]*logOp
 	keys       map[string]*logKey
@@ -66,6 +74,7 @@ type logOp struct {
 	sends, polls, commits []message
 	keys, empty           []string
 	grants                []logGrant
+	seeks                 []seek
 	epoch                 *logTerm
 	effect                bool // what it sent took effect
 }
@@ -83,7 +92,7 @@ type logKey struct {
 	at      map[int64][]shown
 	offsets []int64 // that hold something, sorted
 	rank    map[int64]int
-	stays   []int // by place, how many before it have to stay
+	due     []int // by place, from when on it may be gone
 	values  map[string]*logValue
 	bound   int // the furthest place up to which somebody certainly polled
 }
@@ -98,10 +107,11 @@ type logValue struct {
 	record      history.Value
 	sender      *logOp // the last one
 	reader      *logOp // the first one that was ok
-	acked       bool
-	maybe       bool // not all that sent it failed
+	acked       *logOp // the first one that sent it and was ok
+	maybe       bool   // not all that sent it failed
+	born        int    // when the first of those began
 	polled      bool
-	gone        bool // compaction may have removed it
+	gone        bool // retention or compaction may have removed it
 	places      int
 	first, last int
 }
@@ -125,7 +135,7 @@ func (l *logs) allowed(name string) bool {
 
 // judge looks for everything but cycles.
 func (l *logs) judge(ops []*claim.Op) (*claim.Ruling, error) {
-	*l = logs{parameters: l.parameters, Ruling: claim.NewRuling(), keys: map[string]*logKey{}, byOp: map[*claim.Op]*logOp{}}
+	*l = logs{parameters: l.parameters, retention: l.retention, Ruling: claim.NewRuling(), keys: map[string]*logKey{}, byOp: map[*claim.Op]*logOp{}}
 	for _, o := range ops {
 		if err := l.read(o); err != nil {
 			return nil, err
@@ -138,6 +148,8 @@ func (l *logs) judge(ops []*claim.Op) (*claim.Ruling, error) {
 	}
 	l.torn()
 	l.sequences()
+	l.sought()
+	l.walked()
 	l.groups()
 	for b := range l.Broken {
 		if l.allowed(b.Name) {
@@ -243,8 +255,12 @@ func (l *logs) place() {
 		for _, m := range t.sends {
 			v := l.of(m)
 			v.sender = t
-			v.acked = v.acked || t.Happened()
-			v.maybe = v.maybe || !t.Failed()
+			if v.acked == nil && t.Happened() {
+				v.acked = t
+			}
+			if !v.maybe && !t.Failed() {
+				v.maybe, v.born = true, t.Inv
+			}
 		}
 		for _, m := range t.polls {
 			v := l.of(m)
@@ -262,7 +278,8 @@ func (l *logs) place() {
 		l.show(t, t.polls)
 	}
 	for _, k := range l.named {
-		k.arrange(l.parameters["compaction"] == "true")
+		k.arrange()
+		k.removals(l.retention, l.parameters["compaction"] == "true")
 	}
 }
 
@@ -275,7 +292,7 @@ func (l *logs) show(t *logOp, list []message) {
 	}
 }
 
-func (k *logKey) arrange(compaction bool) {
+func (k *logKey) arrange() {
 	for offset := range k.at {
 		k.offsets = append(k.offsets, offset)
 	}
@@ -295,13 +312,6 @@ func (k *logKey) arrange(compaction bool) {
 		if v.reader != nil && v.places > 0 {
 			k.bound = max(k.bound, v.first)
 		}
-	}
-	k.stays = make([]int, len(k.offsets)+1)
-	for place := range k.offsets {
-		k.stays[place+1] = place + 1
-	}
-	if compaction {
-		k.compact()
 	}
 }
 
@@ -345,7 +355,7 @@ func (l *logs) values(k *logKey) {
 		if v.reader == nil && v.sender != nil && v.sender.effect && v.places > 0 && v.last <= k.bound && !v.gone {
 			l.Note("lost-write", k.name)
 		}
-		if v.acked && v.reader == nil && !v.gone {
+		if v.acked != nil && v.reader == nil && !v.gone {
 			l.Note("unseen", k.name)
 		}
 		if v.places > 1 {
@@ -398,8 +408,9 @@ func (l *logs) places(m message) (own, last int) {
 	return own, last
 }
 
-// compare: of two messages, the second has to be the next after the first in the log.
-func (l *logs) compare(a, b message, skip, back string) {
+// compare: of two messages, the second has to be the next after the first in the log,
+// but for those that could be gone when the second was got.
+func (l *logs) compare(a, b message, by int, skip, back string) {
 	k := l.keys[a.key]
 	aOwn, aLast := l.places(a)
 	bOwn, bLast := l.places(b)
@@ -411,7 +422,7 @@ func (l *logs) compare(a, b message, skip, back string) {
 		case p[0] < 0 || p[1] < 0:
 		case p[1] <= p[0]:
 			l.Note(back, a.key)
-		case k.stays[p[1]] > k.stays[p[0]+1] && skip != "":
+		case skip != "" && k.needed(p[0]+1, p[1], by):
 			l.Note(skip, a.key)
 		}
 	}
@@ -440,12 +451,15 @@ func (l *logs) sequences() {
 		if len(t.grants) > 0 {
 			clear(polls[p])
 		} else {
-			l.neighbours(t.polls, "int-poll-skip", "int-nonmonotonic-poll")
+			l.neighbours(t, t.polls, "int-poll-skip", "int-nonmonotonic-poll")
 		}
-		l.neighbours(t.sends, "int-send-skip", "int-nonmonotonic-send")
-		l.follow(t.polls, polls[p], t.Happened(), "poll-skip", "nonmonotonic-poll")
+		for _, s := range t.seeks {
+			delete(polls[p], s.key)
+		}
+		l.neighbours(t, t.sends, "int-send-skip", "int-nonmonotonic-send")
+		l.follow(t, t.polls, polls[p], t.Happened(), "poll-skip", "nonmonotonic-poll")
 		if !t.Failed() {
-			l.follow(t.sends, sends[p], true, "", "nonmonotonic-send")
+			l.follow(t, t.sends, sends[p], true, "", "nonmonotonic-send")
 		}
 		for _, m := range t.polls {
 			if slices.ContainsFunc(t.sends, func(s message) bool { return s.key == m.key && s.value == m.value }) {
@@ -456,22 +470,22 @@ func (l *logs) sequences() {
 	}
 }
 
-func (l *logs) neighbours(list []message, skip, back string) {
+func (l *logs) neighbours(t *logOp, list []message, skip, back string) {
 	before := map[string]message{}
 	for _, m := range list {
 		if b, ok := before[m.key]; ok {
-			l.compare(b, m, skip, back)
+			l.compare(b, m, done(t), skip, back)
 		}
 		before[m.key] = m
 	}
 }
 
-func (l *logs) follow(list []message, at map[string]message, counts bool, skip, back string) {
+func (l *logs) follow(t *logOp, list []message, at map[string]message, counts bool, skip, back string) {
 	seen := map[string]message{}
 	for _, m := range list {
 		b, ok := at[m.key]
 		if _, again := seen[m.key]; ok && !again {
-			l.compare(b, m, skip, back)
+			l.compare(b, m, done(t), skip, back)
 		}
 		seen[m.key] = m
 	}

@@ -1,12 +1,12 @@
 // Package logs confirms claims about logs that groups of consumers poll, as in Kafka.
 //
-// A claim about a log has the parameters sub-via, ww-deps, rw-deps and compaction,
-// and allow: names of anomalies that are allowed, with commas between them.
+// A claim about a log has the parameters sub-via, ww-deps, rw-deps, compaction and
+// retention, and allow: names of anomalies that are allowed, with commas between them.
 //
 // Keys are logs. Offsets hold what sends that took effect, and polls, say. A send
 // took effect if it was ok, or is unknown and a poll that was ok returned something
 // that the same operation sent. The rules are stated where they are looked at, below
-// and in group.go. All anomalies that are not allowed are violations.
+// in walk.go and in group.go. All anomalies that are not allowed are violations.
 //
 // The evidence for ok is, unless all cycles are allowed, an order of the operations
 // in which each that sent something is before those who polled it, with rw-deps each

@@ -15,9 +15,15 @@ func (l *replica) clean(cfg *Config) {
 	}
 }
 
-// retain keeps the last records.
+// retain keeps the newest messages that consumers may see, and all that is after the
+// first of them. What is not committed does not count, and neither do markers.
 func (l *replica) retain(most int, end int64) {
-	drop := min(len(l.records)-most, l.at(end))
+	drop := l.at(end)
+	for kept := 0; drop > 0 && kept < most; drop-- {
+		if l.visible(&l.records[drop-1]) {
+			kept++
+		}
+	}
 	if drop <= most/10 {
 		return
 	}

@@ -18,6 +18,7 @@ type Client struct {
 
 	// Consumer: what it polls, and from where.
 	at    []position
+	fresh []position // those of them that the history does not know
 	who   membership // of a group, or none
 	known bool       // the history knows of the assignment
 
@@ -78,9 +79,10 @@ func (c *Client) part(key history.Value) int {
 func (c *Client) key(p int) history.Value { return history.String(c.cfg.PartitionName(p)) }
 
 // assign has the client poll some partitions: those that it has not polled yet
-// from their end on, and in the final phase from their beginning.
+// from their end on, and in the final phase, as some clients do at any time, from
+// their beginning.
 func (c *Client) assign(op history.Op) history.Op {
-	var at []position
+	var at, fresh []position
 	for _, key := range op.Value.Elems() {
 		p := c.part(key)
 		if p < 0 {
@@ -88,17 +90,21 @@ func (c *Client) assign(op history.Op) history.Op {
 		}
 		old := slices.IndexFunc(c.at, func(x position) bool { return x.part == p })
 		switch {
-		case op.Final:
-			at = append(at, position{p, 0})
-		case old >= 0 && c.who.group == "":
+		case old >= 0 && c.who.group == "" && !op.Final:
 			at = append(at, c.at[old])
+			fresh = append(fresh, slices.DeleteFunc(slices.Clone(c.fresh), func(x position) bool { return x.part != p })...)
+		case op.Final || op.Process%beginners == 0:
+			at, fresh = append(at, position{p, 0}), append(fresh, position{p, 0})
 		default:
 			at = append(at, position{p, fromEnd})
 		}
 	}
-	c.at, c.who = at, membership{}
+	c.at, c.fresh, c.who = at, fresh, membership{}
 	return client.OK(op, op.Value)
 }
+
+// beginners is one client of how many begins at the beginning of a partition.
+const beginners = 4
 
 // theGroup is the one that all who subscribe are in.
 const theGroup = "g"
@@ -113,7 +119,7 @@ func (c *Client) subscribe(env client.Env, op history.Op) history.Op {
 	if answer[0] != done {
 		return client.Fail(op, "refused")
 	}
-	c.at, c.who, c.known = nil, who, false
+	c.at, c.fresh, c.who, c.known = nil, nil, who, false
 	return client.OK(op, op.Value)
 }
 
@@ -141,23 +147,28 @@ func (c *Client) poll(env client.Env, op history.Op) history.Op {
 	if end != nil {
 		return *end
 	}
+	c.fresh = nil
 	return client.OK(op, history.List(micro...))
 }
 
-// fetch polls, and returns micro-operations: what the client was assigned, if
-// that is new, and what came back. Where it commits by itself, what polls before
+// fetch polls, and returns micro-operations: what the client was assigned and from
+// where it polls, if that is new, and what came back. If it fails nothing was polled. Where it commits by itself, what polls before
 // this one returned is committed.
 func (c *Client) fetch(env client.Env, op history.Op, commits bool) ([]history.Value, *history.Op) {
 	micro, end := c.sync(env, op)
 	if end != nil {
 		return nil, end
 	}
+	if len(c.fresh) > 0 {
+		micro = append(micro, history.List(history.String("from"), c.offsets(c.fresh)))
+	}
+	before := slices.Clone(c.at)
 	got := make([][]history.Value, c.cfg.partitions())
 	ended := make([]bool, c.cfg.partitions())
 	began := env.Now()
 	for {
 		if end := c.once(env, op, commits, got, ended); end != nil {
-			c.known = false
+			c.at, c.known = before, false
 			return nil, end
 		}
 		if !op.Final || !slices.ContainsFunc(c.at, func(p position) bool { return !ended[p.part] }) || int64(env.Now()-began) > finalTime {
@@ -225,7 +236,7 @@ func (c *Client) sync(env client.Env, op history.Op) ([]history.Value, *history.
 	if c.known && generation == c.who.generation && same {
 		return nil, nil
 	}
-	c.known, c.at, c.who.generation = false, own, generation
+	c.known, c.at, c.fresh, c.who.generation = false, own, slices.Clone(own), generation
 	return []history.Value{c.assigned()}, nil
 }
 
@@ -258,11 +269,16 @@ func (c *Client) commit(env client.Env, op history.Op) history.Op {
 
 // committed says what was committed for the group.
 func (c *Client) committed(offsets []position) history.Value {
+	return history.List(history.String("commit"), c.offsets(offsets))
+}
+
+// offsets returns positions as the history has them.
+func (c *Client) offsets(list []position) history.Value {
 	var kvs []history.Value
-	for _, p := range offsets {
+	for _, p := range list {
 		kvs = append(kvs, c.key(p.part), history.Int(p.offset))
 	}
-	return history.List(history.String("commit"), history.Map(kvs...))
+	return history.Map(kvs...)
 }
 
 // valueOf returns a message as the history has it.

@@ -52,5 +52,5 @@ func Example() {
 	// txn fail [["send" "t1-0" 2] ["abort"]] aborted
 	// txn ok [["init" {"id" "p0" "epoch" 2}] ["send" "t1-0" [3 3]] ["send" "t1-0" [4 4]]]
 	// assign ok ["t1-0"]
-	// poll ok [["poll" {"t1-0" [[0 1] [3 3] [4 4]]}]]
+	// poll ok [["from" {"t1-0" 0}] ["poll" {"t1-0" [[0 1] [3 3] [4 4]]}]]
 }

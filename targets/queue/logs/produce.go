@@ -112,7 +112,7 @@ func (c *Client) transact(env client.Env, op history.Op) history.Op {
 	before := slices.Clone(c.at)
 	end := c.tryTransaction(env, op)
 	if end.Type == history.Fail {
-		c.at = before
+		c.at, c.known = before, false
 	}
 	return end
 }
@@ -196,6 +196,7 @@ func (c *Client) finish(env client.Env, op history.Op, micro []history.Value) hi
 		if len(offsets) > 0 {
 			micro = append(micro, c.committed(offsets))
 		}
+		c.fresh = nil
 		return client.OK(op, history.List(micro...))
 	case answer[0] == stale:
 		c.txn.epoch = wire.NewDecoder(answer[1:]).Uvarint()

@@ -96,8 +96,8 @@ func TestClean(t *testing.T) {
 		t.Errorf("of each key below 290 the last is left: %v", got)
 	}
 	l.clean(&Config{Retention: 5})
-	if l.first != l.records[0].offset || len(l.records) > 12 {
-		t.Errorf("%d records are left from %d on", len(l.records), l.first)
+	if l.first != l.records[0].offset || len(l.records) != 15 {
+		t.Errorf("%d records are left from %d on, want 5 of those below 290 and all after that", len(l.records), l.first)
 	}
 }
 
