@@ -22,12 +22,7 @@ type void struct {
 // haunted looks for what reads of nothing cannot have found, and for what cannot
 // be read after them. See the package comment.
 func (s *study) haunted(ctx context.Context) ([]finding, error) {
-	h := &haunt{study: s, past: newPast(s), other: newPast(s), reads: make(map[int32][]int32)}
-	for v := range s.ops {
-		if o := &s.ops[v]; !o.write && o.from != none && len(s.deletes[o.key]) > 0 {
-			h.reads[o.key] = append(h.reads[o.key], int32(v))
-		}
-	}
+	h := newHaunt(s)
 	voids := slices.Clone(s.voids)
 	slices.SortStableFunc(voids, func(a, b void) int { return int(a.session - b.session) })
 	for i, n := range voids {
@@ -35,26 +30,70 @@ func (s *study) haunted(ctx context.Context) ([]finding, error) {
 			return nil, stopped(ctx, "reads of nothing", i, len(voids))
 		}
 		if i == 0 || voids[i-1].session != n.session {
-			h.past.clear()
+			h.past.clear(0)
+			h.upTo = 0
+			clear(h.known)
+			clear(h.overwritten)
 		}
 		h.judge(n)
 	}
 	return h.found, nil
 }
 
-// haunt is the search of haunted. Past is that of a read of nothing.
+// haunt is the search of haunted. It goes through the reads of nothing of one
+// session after the other, and what a session has seen only grows.
 type haunt struct {
 	*study
-	past, other *past
-	reads       map[int32][]int32 // by key, in their order, those that found a write
+	past        *past             // of the read of nothing
+	upTo        int32             // how far it has come in its session
+	known       map[int32]bool    // writes that the session has read, or for PRAM written
+	overwritten map[int32]bool    // deletes that are in the past of writes in the past
+	other       *past             // of whatever is asked for
+	sources     [][]source        // by key, in their order, the writes that were read
+	leaves      map[int32][]int32 // by session, writes whose outcome was unknown
 	cause       *digraph.Graph    // so and rf, once there is something to show
 	found       []finding
 }
 
-func (h *haunt) judge(n void) {
-	if n.at > 0 {
-		h.past.add(h.lines[n.session][n.at-1])
+// source is a write, and who found it.
+type source struct {
+	write int32
+	reads []int32
+	last  int // when the last of them ended
+	most  int // the same for all writes up to this one
+}
+
+func newHaunt(s *study) *haunt {
+	h := &haunt{study: s, past: newPast(s), other: newPast(s), known: make(map[int32]bool), overwritten: make(map[int32]bool),
+		sources: make([][]source, s.keys.Len()), leaves: make(map[int32][]int32)}
+	reads := make(map[int32][]int32)
+	for v := range int32(len(s.ops)) {
+		switch o := &s.ops[v]; {
+		case o.leaf:
+			h.leaves[o.session] = append(h.leaves[o.session], v)
+		case !o.write && o.from != none && len(s.deletes[o.key]) > 0:
+			reads[o.from] = append(reads[o.from], v)
+		}
 	}
+	for w := range int32(len(s.ops)) {
+		if reads[w] == nil {
+			continue
+		}
+		list := &h.sources[s.ops[w].key]
+		src := source{write: w, reads: reads[w]}
+		for _, r := range src.reads {
+			src.last = max(src.last, s.calls[s.ops[r].call].Complete.Index)
+		}
+		if src.most = src.last; len(*list) > 0 {
+			src.most = max(src.most, (*list)[len(*list)-1].most)
+		}
+		*list = append(*list, src)
+	}
+	return h
+}
+
+func (h *haunt) judge(n void) {
+	h.advance(n)
 	switch h.opts.Guarantee {
 	case Causal, CausalConvergent, CausalMemory, Sequential:
 		if w := h.unexplained(n); w != none {
@@ -65,6 +104,20 @@ func (h *haunt) judge(n void) {
 	if w, r := h.again(n); r != none {
 		h.note(func() finding { return h.resurrected(n, w, r) })
 	}
+}
+
+// advance takes what the session of n did before it into account.
+func (h *haunt) advance(n void) {
+	for _, v := range h.lines[n.session][h.upTo:n.at] {
+		h.past.add(v)
+		switch o := &h.ops[v]; {
+		case !o.write && o.from != none:
+			h.known[o.from] = true
+		case o.write && h.opts.Guarantee == PRAM:
+			h.known[v] = true
+		}
+	}
+	h.upTo = n.at
 }
 
 // note counts an anomaly, and keeps the first ones.
@@ -82,38 +135,49 @@ func (h *haunt) note(show func() finding) {
 // unexplained returns a write to its key in the past of n, if there is no delete
 // that n can have found; otherwise none.
 func (h *haunt) unexplained(n void) int32 {
-	for _, d := range h.deletes[n.key] {
-		v := h.number[d]
-		if h.calls[d].Invoke.Index < h.calls[n.call].Complete.Index && (v == none || !h.past.has(v)) {
-			return none
-		}
-	}
 	var latest []int32 // of each session
+	lost := int32(none)
 	for _, c := range h.writes[n.key] {
 		if k := sort.Search(len(c.ops), func(i int) bool { return !h.past.has(c.ops[i]) }); k > 0 {
 			latest = append(latest, c.ops[k-1])
+			if !h.isDelete(c.ops[k-1]) {
+				lost = c.ops[k-1]
+			}
 		}
 	}
-	lost := int32(none)
-	for _, w := range latest {
-		if h.calls[h.ops[w].call].Invoke.F != "delete" {
-			lost = w
-		} else if !h.overwritten(w, latest) {
+	if lost == none {
+		return none
+	}
+	for _, d := range latest {
+		if h.isDelete(d) && !h.isOverwritten(d, latest) {
+			return none
+		}
+	}
+	deletes := h.deletes[n.key]
+	begun := sort.Search(len(deletes), func(i int) bool { return h.calls[deletes[i]].Invoke.Index > h.calls[n.call].Complete.Index })
+	for _, d := range slices.Backward(deletes[:begun]) {
+		if v := h.number[d]; v == none || !h.past.has(v) {
 			return none
 		}
 	}
 	return lost
 }
 
-// overwritten reports whether one of the writes has d in its past.
-func (h *haunt) overwritten(d int32, writes []int32) bool {
-	h.other.clear()
+func (h *haunt) isDelete(v int32) bool { return h.calls[h.ops[v].call].Invoke.F == "delete" }
+
+// isOverwritten reports whether one of the writes, all in the past, has d in its own.
+func (h *haunt) isOverwritten(d int32, writes []int32) bool {
+	if h.overwritten[d] {
+		return true
+	}
+	h.other.clear(h.calls[h.ops[d].call].Invoke.Index)
 	for _, w := range writes {
 		if w != d {
 			h.other.add(w)
 		}
 	}
-	return h.other.has(d)
+	h.overwritten[d] = h.other.has(d)
+	return h.overwritten[d]
 }
 
 // again returns a write that was there before n, and a read after n that found it,
@@ -123,7 +187,7 @@ func (h *haunt) again(n void) (w, r int32) {
 	var before func(w int32) bool
 	switch h.opts.Guarantee {
 	case MonotonicReads, PRAM:
-		before = func(w int32) bool { return h.known(n, w) }
+		before = func(w int32) bool { return h.known[w] }
 	case CausalMemory:
 		before = h.past.has
 	case CausalConvergent, Sequential:
@@ -132,32 +196,28 @@ func (h *haunt) again(n void) (w, r int32) {
 		return none, none
 	}
 	end := h.calls[n.call].Complete.Index
-	for _, r := range slices.Backward(h.reads[n.key]) {
-		o := &h.ops[r]
-		if h.calls[o.call].Complete.Index < end || own && o.session != n.session || !before(o.from) {
+	list := h.sources[n.key]
+	begun := sort.Search(len(list), func(i int) bool { return h.calls[h.ops[list[i].write].call].Invoke.Index > end })
+	for _, src := range slices.Backward(list[:begun]) {
+		if src.most < end {
+			break // nothing that began before n was read after it
+		}
+		if src.last < end || !before(src.write) {
 			continue
 		}
-		if o.session == n.session || h.follows(n, r) {
-			return o.from, r
+		for _, r := range slices.Backward(src.reads) {
+			o := &h.ops[r]
+			if h.calls[o.call].Complete.Index > end && (o.session == n.session || !own && h.follows(n, r)) {
+				return src.write, r
+			}
 		}
 	}
 	return none, none
 }
 
-// known reports whether the session of n had read write w before, or for PRAM
-// written it.
-func (h *haunt) known(n void, w int32) bool {
-	return slices.ContainsFunc(h.lines[n.session][:n.at], func(v int32) bool {
-		if h.ops[v].write {
-			return v == w && h.opts.Guarantee == PRAM
-		}
-		return h.ops[v].from == w
-	})
-}
-
 // follows reports whether n is in the past of r.
 func (h *haunt) follows(n void, r int32) bool {
-	h.other.clear()
+	h.other.clear(h.calls[n.call].Complete.Index)
 	h.other.add(r)
 	return slices.ContainsFunc(h.next(n), h.other.has)
 }
@@ -167,13 +227,7 @@ func (h *haunt) next(n void) []int32 {
 	if line := h.lines[n.session]; int(n.at) < len(line) {
 		return line[n.at : n.at+1]
 	}
-	var list []int32
-	for v := range h.ops {
-		if o := &h.ops[v]; o.leaf && o.session == n.session && o.call > n.call {
-			list = append(list, int32(v))
-		}
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(h.leaves[n.session]), func(v int32) bool { return h.ops[v].call < n.call })
 }
 
 // lost shows a read of nothing that no delete explains.
@@ -198,7 +252,7 @@ func (h *haunt) resurrected(n void, w, r int32) finding {
 		p.then = []int32{r}
 	} else {
 		for _, v := range h.next(n) {
-			h.other.clear()
+			h.other.clear(h.calls[p.n.call].Complete.Index)
 			if h.other.add(r); h.other.has(v) {
 				p.then = h.route(v, r)
 			}
@@ -280,17 +334,21 @@ func (p path) title(index int) string {
 	return p.name(f != "read" && f != "r", index)
 }
 
-// past is what leads to some operations by so and rf, these too.
+// past is what leads to some operations by so and rf, these too. With a time it may
+// leave out what ended before that.
 type past struct {
 	*study
+	since int     // an index of the history
 	in    []int32 // by operation, in which turn it was added
 	turn  int32
 	stack []int32
 }
 
-func newPast(s *study) *past { return &past{study: s, in: make([]int32, len(s.ops)), turn: 1} }
+func newPast(s *study) *past { return &past{study: s, in: make([]int32, len(s.ops))} }
 
-func (p *past) clear()           { p.turn++ }
+// clear begins anew. Whatever has in its past an operation that began at since or
+// later ended after it, so that nobody misses what is left out.
+func (p *past) clear(since int)  { p.turn, p.since = p.turn+1, since }
 func (p *past) has(v int32) bool { return p.in[v] == p.turn }
 
 // add adds an operation and its past.
@@ -299,9 +357,14 @@ func (p *past) add(v int32) {
 	for len(p.stack) > 0 {
 		v := p.stack[len(p.stack)-1]
 		p.stack = p.stack[:len(p.stack)-1]
-		if !p.has(v) {
+		if !p.has(v) && !p.ended(v) {
 			p.in[v] = p.turn
 			p.stack = p.cause(v, p.stack)
 		}
 	}
+}
+
+func (p *past) ended(v int32) bool {
+	c := p.calls[p.ops[v].call].Complete
+	return c != nil && c.Index < p.since
 }
