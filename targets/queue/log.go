@@ -35,7 +35,7 @@ func logKind() kind {
 		boot:     bootLog,
 		clients:  map[string]func(targets.Settings) func() client.Client{"log": logClient},
 		supports: supportsLog,
-		facts:    func(targets.Settings) []string { return logs.Facts() },
+		facts:    factsOfLog,
 	}
 }
 
@@ -114,6 +114,14 @@ func logConfig(s targets.Settings, bugs []string) (logs.Config, error) {
 		cfg.Bugs[logs.Bug(id)] = true
 	}
 	return cfg, nil
+}
+
+func factsOfLog(s targets.Settings) []string {
+	cfg, err := logConfig(s, nil)
+	if err != nil {
+		return nil
+	}
+	return logs.Facts(cfg)
 }
 
 func supportsLog(_ targets.Settings, f string) bool {

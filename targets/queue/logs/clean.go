@@ -4,15 +4,16 @@ import "slices"
 
 // clean drops what the settings say is not to be kept. Every replica does so by
 // itself, of what is below its last stable offset; what it drops is gone from its
-// disk once the journal is written anew.
-func (l *replica) clean(cfg *Config) {
-	end := l.stable(l.high)
+// disk once the journal is written anew. clean reports whether there was anything.
+func (l *replica) clean(cfg *Config) bool {
+	end, before := l.stable(l.high), len(l.records)
 	if cfg.Retention > 0 {
 		l.retain(cfg.Retention, end)
 	}
 	if cfg.Compaction {
 		l.compact(end)
 	}
+	return len(l.records) < before
 }
 
 // retain keeps the newest messages that consumers may see, and all that is after the

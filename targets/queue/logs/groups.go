@@ -103,6 +103,7 @@ func (m *metadata) commit(who membership, offsets []position, d *wire.Decoder) [
 	}
 	g := m.group(who.group)
 	if g == nil || !g.current(who) && !m.cfg.Bugs[Q12] {
+		m.met = factStale
 		return []byte{stale}
 	}
 	g.note(offsets)

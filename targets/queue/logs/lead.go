@@ -73,6 +73,7 @@ func (n *node) turn(l *replica, part *partition, leading bool) {
 	if len(l.waiting) > 0 {
 		actor.Sometimes(n.env, factElection)
 	}
+	fresh := l.epoch == 0
 	l.leadership = leadership{leading: leading, epoch: part.epoch, version: part.version}
 	l.following = following{leader: part.leader, id: l.following.id + 1}
 	if !leading {
@@ -81,6 +82,9 @@ func (n *node) turn(l *replica, part *partition, leading bool) {
 	}
 	if l.high < l.next {
 		actor.Sometimes(n.env, factAhead)
+	}
+	if fresh && part.version > 0 && l.lastEpoch() == part.epoch-1 {
+		actor.Sometimes(n.env, factAgain)
 	}
 	l.start, l.denied = l.next, map[uint64]writer{}
 	l.followers = make([]follower, n.env.Nodes())
@@ -100,9 +104,22 @@ func (n *node) sendFrom(from actor.NodeID, m send) {
 	if !n.inRange(m.part) || n.held[m.part] == nil {
 		return
 	}
-	if l := n.held[m.part]; l.leading && l.epoch == m.epoch {
+	if l := n.held[m.part]; n.meant(l, m.epoch) {
 		n.take(l, arrival{from, m, n.env.Mono()})
 	}
+}
+
+// meant reports whether this node leads a partition in the epoch that somebody means.
+func (n *node) meant(l *replica, epoch uint64) bool {
+	switch {
+	case !l.leading:
+		return false
+	case epoch > l.epoch:
+		actor.Sometimes(n.env, factPassed)
+	case epoch < l.epoch:
+		actor.Sometimes(n.env, factOutdated)
+	}
+	return epoch == l.epoch
 }
 
 // take appends a message, unless it is there already or must not be.
@@ -113,9 +130,11 @@ func (n *node) take(l *replica, a arrival) {
 		_, over := l.ended[t]
 		switch {
 		case over || n.meta.over(r.txn):
+			actor.Sometimes(n.env, factLate)
 			n.end(a.from, sent{tag: a.tag, epoch: a.epoch, how: late})
 			return
 		case !ok:
+			actor.Sometimes(n.env, factEarly)
 			l.early = append(l.early, a)
 			return
 		}
@@ -228,6 +247,9 @@ func (n *node) advance(l *replica) {
 	if n.enough(l) {
 		l.high = max(l.high, n.replicated(l))
 	}
+	if len(l.joining) > 0 && len(l.waiting) > 0 {
+		actor.Sometimes(n.env, factHeld)
+	}
 	passed := l.high
 	if n.cfg.Acks == AcksLeader {
 		passed = l.synced
@@ -262,7 +284,7 @@ func (n *node) lags(l *replica, id actor.NodeID) bool {
 
 // fetchFrom answers a follower, or keeps its question until there is an answer.
 func (n *node) fetchFrom(from actor.NodeID, m fetch) {
-	if !n.inRange(m.part) || n.held[m.part] == nil || !n.held[m.part].leading || n.held[m.part].epoch != m.epoch {
+	if !n.inRange(m.part) || n.held[m.part] == nil || !n.meant(n.held[m.part], m.epoch) {
 		return
 	}
 	l, now := n.held[m.part], n.env.Mono()

@@ -43,7 +43,9 @@ func (p *patrol) Ring(n *node) {
 			n.narrow(l)
 			n.advance(l)
 		}
-		l.clean(n.cfg)
+		if l.clean(n.cfg) {
+			actor.Sometimes(n.env, factCleaned)
+		}
 	}
 	n.report()
 	n.expel(now)
