@@ -15,7 +15,7 @@ func Facts(cfg Config) []string {
 	all := slices.Concat(replog.Facts(), []string{
 		factElection, factDuplicate, factCut, factRebalance, factFenced, factExpired,
 		factShrunk, factGrew, factAhead, factJoining, factBehind, factCrossed,
-		factHeld, factAgain, factPassed, factOutdated, factEarly, factLate, factStale,
+		factHeld, factAgain, factOutdated, factEarly, factLate, factStale,
 	})
 	if cfg.Retention > 0 || cfg.Compaction {
 		all = append(all, factCleaned)
@@ -36,7 +36,6 @@ const (
 	factCrossed   = "the ISR changed while its leader asked for a change"
 	factHeld      = "a message waited for a follower that may be in the ISR by now"
 	factAgain     = "a node led what it had led before it was restarted"
-	factPassed    = "a leader was spoken to in an epoch that it did not know yet"
 	factOutdated  = "a leader was spoken to in an epoch that was over"
 	factEarly     = "a message came before its transaction was known to send there"
 	factLate      = "a message came after its transaction had ended"

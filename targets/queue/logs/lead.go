@@ -111,15 +111,10 @@ func (n *node) sendFrom(from actor.NodeID, m send) {
 
 // meant reports whether this node leads a partition in the epoch that somebody means.
 func (n *node) meant(l *replica, epoch uint64) bool {
-	switch {
-	case !l.leading:
-		return false
-	case epoch > l.epoch:
-		actor.Sometimes(n.env, factPassed)
-	case epoch < l.epoch:
+	if l.leading && epoch < l.epoch {
 		actor.Sometimes(n.env, factOutdated)
 	}
-	return epoch == l.epoch
+	return l.leading && epoch == l.epoch
 }
 
 // take appends a message, unless it is there already or must not be.
