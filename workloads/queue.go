@@ -30,6 +30,7 @@ func Queue() Workload {
 			Length("settle", "for how long the queues have to be found empty in the end; none: 6s"),
 			Length("drift", "how much earlier a lease may end than it should, because clocks differ"),
 			Number("max-deliveries", 0, 0, 1_000_000, "how often a message is delivered before it is a dead letter; 0: nobody says"),
+			Flag("never-falsely-empty", "a receive only gets nothing if nothing waits"),
 			Flag("redelivery", "a message may be delivered after it was acknowledged"),
 		},
 		Fs:        []string{"enqueue"},
@@ -74,7 +75,7 @@ func judgeEmptiedQueue(level string, options Options) []checkers.Checker {
 	if level == fromSomewhere {
 		return nil
 	}
-	o := queue.Options{Ordered: level == inOrder, MaxDeliveries: int(options.Int("max-deliveries"))}
+	o := queue.Options{Ordered: level == inOrder, MaxDeliveries: int(options.Int("max-deliveries")), NeverFalselyEmpty: options.On("never-falsely-empty")}
 	o.ExactlyOnce = level != atLeastOnce && level != inOrder
 	o.AtMostOnce = level == atMostOnce || level == Linearizable
 	return []checkers.Checker{queue.New(o), converge.New(converge.Options{})}

@@ -23,6 +23,9 @@ func (q *queue) judge(r *Report, opts Options) {
 	if opts.MaxDeliveries > 0 {
 		q.deadLetters(r, opts.MaxDeliveries)
 	}
+	if opts.NeverFalselyEmpty {
+		q.overlooked(r, opts)
+	}
 	excused := opts.AtMostOnce && (q.drains > 0 || missing <= q.taken)
 	for i := range q.elements {
 		e := &q.elements[i]

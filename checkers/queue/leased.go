@@ -39,6 +39,9 @@ func (q *queue) receive(c history.Call) error {
 	case history.OK:
 		if c.Complete.Value.IsNil() {
 			q.leases.empty[asked] = max(q.leases.empty[asked], c.Invoke.Time)
+			if c.Invoke.Value.IsNil() {
+				q.nothing = append(q.nothing, c)
+			}
 			return nil
 		}
 		m := c.Complete.Value.Get("message")
@@ -91,10 +94,27 @@ func (q *queue) extend(c history.Call) error {
 	return nil
 }
 
-// ack takes in that a message can have been acknowledged.
-func (q *queue) ack(c history.Call) {
-	if m := c.Invoke.Value.Get("message"); c.Type() != history.Fail && !m.IsNil() {
-		q.element(m).settled = true
+// back takes in that a message was given back, or can have been acknowledged.
+func (q *queue) back(c history.Call) {
+	m := c.Invoke.Value.Get("message")
+	if c.Type() == history.Fail || m.IsNil() {
+		return
+	}
+	e := q.element(m)
+	if c.Invoke.F == "ack" {
+		if e.settled = true; e.done.Invoke == nil {
+			e.done = c
+		}
+	}
+	token, fenced := c.Invoke.Value.Get("token").Int()
+	if !fenced || c.Type() != history.OK {
+		return
+	}
+	if e.back == nil {
+		e.back = map[int64]int{}
+	}
+	if at, known := e.back[token]; !known || c.Complete.Index < at {
+		e.back[token] = c.Complete.Index
 	}
 }
 

@@ -22,6 +22,7 @@
 //	reordered          it came out after one that had been enqueued after it (with Ordered)
 //	over-delivered     it was received more often than a message may be (with MaxDeliveries)
 //	dead-too-soon      it was a dead letter before it had been received so often (likewise)
+//	false-empty        it waited when somebody got nothing (with NeverFalselyEmpty)
 //
 // What came out under a lease (a receive with a visibility) comes back unless it is
 // acknowledged. So it is lost, too, if it came out, nobody tried to acknowledge it,
@@ -32,6 +33,12 @@
 // With MaxDeliveries, what was received so often and not acknowledged is a dead letter:
 // from then on it comes out of receives of {"dead": true} only. A delivery that nobody
 // saw may be that of a receive that never came back, each of which is good for one.
+//
+// With NeverFalselyEmpty, an element that was put in, and of which every delivery was
+// given back by a nack, waits until the next delivery of it or the first ack begins. A
+// receive of nothing that began and ended meanwhile is wrong, if more elements waited
+// than receives that never came back can have got; and, with Ordered, only if there was
+// none of these and nothing else was out, since what is out holds up the others.
 //
 // Queues that deliver at least once may deliver twice, so duplicates only count
 // where the queue promises to deliver exactly once. Jepsen has no notion of an
@@ -79,6 +86,7 @@ const (
 
 	OverDelivered = "over-delivered"
 	DeadTooSoon   = "dead-too-soon"
+	FalseEmpty    = "false-empty"
 )
 
 // Options say what the queue promises.
@@ -94,6 +102,8 @@ type Options struct {
 	// MaxDeliveries is how often a message is delivered before it is a dead letter, if
 	// nobody acknowledges it; 0: as often as it takes, or nobody knows.
 	MaxDeliveries int
+	// NeverFalselyEmpty says that a receive only gets nothing if nothing waits.
+	NeverFalselyEmpty bool
 }
 
 // Report has the results of Jepsen's total-queue under their names. Everything
@@ -114,6 +124,7 @@ type Report struct {
 
 	OverDelivered int `json:"over-delivered-count,omitempty"`
 	DeadTooSoon   int `json:"dead-too-soon-count,omitempty"`
+	FalseEmpty    int `json:"false-empty-count,omitempty"`
 
 	UnexpectedElements []string `json:"unexpected"`
 	AbortedElements    []string `json:"aborted"`
@@ -137,7 +148,7 @@ func New(opts Options) checkers.Checker {
 			return checkers.Unknownf("%v", err)
 		}
 		result := report.result(opts)
-		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce, "ordered": opts.Ordered})
+		parameters := finding.Flags(map[string]bool{"exactly-once": opts.ExactlyOnce, "at-most-once": opts.AtMostOnce, "ordered": opts.Ordered, "never-falsely-empty": opts.NeverFalselyEmpty})
 		if opts.MaxDeliveries > 0 {
 			if parameters == nil {
 				parameters = map[string]string{}
@@ -177,6 +188,8 @@ type element struct {
 	out      []history.Call // dequeues, receives and drains that it came out of
 	leased   int            // so many of them under a lease
 	settled  bool           // it can have been acknowledged
+	done     history.Call   // the first to begin that can have acknowledged it
+	back     map[int64]int  // by token, the record by which it had been given back, or acknowledged
 }
 
 // begun returns the n-th attempt that did not fail, from 0.
@@ -194,7 +207,8 @@ type queue struct {
 	ids      intern.Table
 	elements []element      // by number
 	taken    int            // dequeues that never came back
-	open     []history.Call // receives that never came back, but for those of dead letters
+	nothing  []history.Call // dequeues and receives that got nothing, but for those of dead letters
+	open     []history.Call // dequeues and receives that never came back, but for those of dead letters
 	drains   int            // drains that never came back
 	emptied  history.Call   // the last drain that was ok
 	judged   int            // operations that were ok
@@ -261,15 +275,19 @@ func (q *queue) call(c history.Call) error {
 	case "dequeue":
 		if ok {
 			q.dequeue(c, c.Complete.Value)
+			if c.Complete.Value.IsNil() {
+				q.nothing = append(q.nothing, c)
+			}
 		} else if c.Type() == history.Info {
 			q.taken++
+			q.open = append(q.open, c)
 		}
 	case "receive":
 		return q.receive(c)
 	case "extend":
 		return q.extend(c)
-	case "ack":
-		q.ack(c)
+	case "ack", "nack":
+		q.back(c)
 	case "drain":
 		return q.drain(c)
 	}

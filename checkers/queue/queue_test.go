@@ -25,7 +25,7 @@ func TestCases(t *testing.T) {
 		}
 		most := 0
 		d.MaybeScanArgs(t, "max-deliveries", &most)
-		return New(Options{ExactlyOnce: d.HasArg("exactly-once"), AtMostOnce: d.HasArg("at-most-once"), Ordered: d.HasArg("ordered"), MaxDeliveries: most})
+		return New(Options{ExactlyOnce: d.HasArg("exactly-once"), AtMostOnce: d.HasArg("at-most-once"), Ordered: d.HasArg("ordered"), MaxDeliveries: most, NeverFalselyEmpty: d.HasArg("never-falsely-empty")})
 	})
 }
 
@@ -242,12 +242,12 @@ func moved(h *history.History, by int) (in, maybe, out map[string]int, open int)
 			if c.Type() == history.OK && c.Complete.Index < by {
 				in[v]++
 			}
-		case enqueues || c.Type() == history.Fail || c.Invoke.F == "ack":
+		case enqueues || c.Type() == history.Fail || c.Invoke.F == "ack", c.Invoke.F == "nack":
 		case c.Type() == history.Info && c.Invoke.F == "drain":
 			open += 100
 		case c.Type() == history.Info:
 			open++
-		case c.Complete.Index >= by:
+		case c.Complete.Index >= by || c.Value().IsNil():
 		case c.Invoke.F == "dequeue":
 			out[c.Value().String()]++
 		case c.Invoke.F == "receive":
@@ -339,14 +339,14 @@ func total(opts Options) func(h *history.History) checkers.Verdict {
 			}
 		}
 		switch {
-		case opts.Ordered && overtaken(h), opts.MaxDeliveries > 0 && miscounted(h, opts.MaxDeliveries):
+		case opts.Ordered && overtaken(h), opts.NeverFalselyEmpty && falselyEmpty(h, opts), opts.MaxDeliveries > 0 && miscounted(h, opts.MaxDeliveries):
 			return checkers.Invalid
 		case missing > 0 && (!opts.AtMostOnce || missing > open):
 			if !emptied(h) {
 				return checkers.Unknown
 			}
 			return checkers.Invalid
-		case !slices.ContainsFunc(h.Ops, func(op history.Op) bool { return op.Type == history.OK && op.F != "ack" }):
+		case !slices.ContainsFunc(h.Ops, func(op history.Op) bool { return op.Type == history.OK && op.F != "ack" && op.F != "nack" }):
 			return checkers.Unknown
 		default:
 			return checkers.OK
@@ -503,6 +503,95 @@ func miscounted(h *history.History, most int) bool {
 	return !explained(missing, open)
 }
 
+// falselyEmpty looks for a call that got nothing while elements waited, more than there
+// are calls without an answer.
+func falselyEmpty(h *history.History, opts Options) bool {
+	calls, _ := h.Calls()
+	takes2 := func(c history.Call) bool { return c.Invoke.F == "receive" || c.Invoke.F == "dequeue" }
+	for _, e := range calls {
+		if !takes2(e) || e.Type() != history.OK || !e.Value().IsNil() || !e.Invoke.Value.IsNil() {
+			continue
+		}
+		// given reports whether what a call took out had been given back when e began.
+		given := func(out history.Call, v string) bool {
+			token := out.Value().Get("token")
+			return !token.IsNil() && slices.ContainsFunc(calls, func(c history.Call) bool {
+				return (c.Invoke.F == "nack" || c.Invoke.F == "ack") && c.Type() == history.OK && c.Invoke.Value.Get("message").String() == v &&
+					c.Invoke.Value.Get("token").Equal(token) && c.Complete.Index < e.Invoke.Index
+			})
+		}
+		open, out, waiting := 0, false, 0
+		for _, c := range calls {
+			if c.Type() == history.Info && c.Invoke.Index < e.Complete.Index && takes2(c) && c.Invoke.Value.Get("dead").IsNil() {
+				open++
+			}
+		}
+		for v := range 2 {
+			name, puts, sure, free, times := history.Int(int64(v)).String(), 0, false, true, 0
+			for _, c := range calls {
+				switch {
+				case c.Invoke.F == "enqueue" && c.Invoke.Value.String() == name:
+					puts++
+					sure = c.Type() == history.OK && c.Complete.Index < e.Invoke.Index
+				case c.Invoke.Index > e.Complete.Index:
+				case c.Invoke.F == "ack" && c.Type() != history.Fail && c.Invoke.Value.Get("message").String() == name:
+					free = false
+				case takes(c, name):
+					times++
+					if !given(c, name) {
+						free = false
+						out = out || c.Invoke.Value.Get("dead").IsNil()
+					}
+				}
+			}
+			if puts == 1 && sure && free && times < max(1, opts.MaxDeliveries) {
+				waiting++
+			}
+		}
+		if waiting > open && (!opts.Ordered || !out && open == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// nacking makes a history of two elements that go in and come out under leases with
+// tokens, and are given back or acknowledged.
+func nacking(choose confirm.Choose, calls int) *history.History {
+	message := func(v int, more ...history.Value) history.Value {
+		return history.Map(append([]history.Value{history.String("message"), history.Int(int64(v)), history.String("token"), history.Int(int64(choose(2)))}, more...)...)
+	}
+	return confirm.History(choose, calls, func() history.Op {
+		switch n := choose(6); n {
+		case 0, 1:
+			return history.Op{F: "enqueue", Value: history.Int(int64(n))}
+		case 2, 3:
+			return history.Op{F: "nack", Value: message(choose(2))}
+		case 4:
+			if choose(2) == 0 {
+				return history.Op{F: "ack", Value: message(choose(2))}
+			}
+			return history.Op{F: "receive", Value: history.Map(history.String("dead"), history.Bool(true))}
+		default:
+			return history.Op{F: []string{"receive", "receive", "dequeue"}[choose(3)]}
+		}
+	}, func(op history.Op) history.Op {
+		op.Type = choose.Outcome()
+		if op.F != "receive" && op.F != "dequeue" || op.Type != history.OK {
+			return op
+		}
+		switch n := choose(4); {
+		case n > 1:
+			op.Value = history.Nil
+		case op.F == "dequeue":
+			op.Value = history.Int(int64(n))
+		default:
+			op.Value = message(n, history.String("visibility"), history.Int(2))
+		}
+		return op
+	})
+}
+
 // explained reports whether every delivery can be that of a receive of its own.
 func explained(missing, open []int) bool {
 	if len(missing) == 0 {
@@ -576,7 +665,7 @@ func small(choose confirm.Choose, calls int) *history.History {
 
 // oracles are the checkers with their definitions.
 func oracles() map[string]confirm.Oracle {
-	names := []string{Lost, Unexpected, Aborted, Premature, Duplicated, Reordered, OverDelivered, DeadTooSoon}
+	names := []string{Lost, Unexpected, Aborted, Premature, Duplicated, Reordered, OverDelivered, DeadTooSoon, FalseEmpty}
 	all := map[string]confirm.Oracle{
 		"plain": {Family: confirm.Family{Definition: PlainName, Anomalies: names}, Checker: NewPlain(), Make: small, Truth: plain,
 			Context: []string{Duplicated}}, // which depends on how many enqueues there were in all
@@ -588,6 +677,10 @@ func oracles() map[string]confirm.Oracle {
 			Checker: New(Options{MaxDeliveries: 2}), Make: leasing, Truth: total(Options{MaxDeliveries: 2}), Context: []string{Duplicated, Lost, OverDelivered, DeadTooSoon}},
 		"leased once": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"max-deliveries": "1"}},
 			Checker: New(Options{MaxDeliveries: 1}), Make: leasing, Truth: total(Options{MaxDeliveries: 1}), Context: []string{Duplicated, Lost, OverDelivered, DeadTooSoon}},
+		"leased empty": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"max-deliveries": "2", "never-falsely-empty": "true"}},
+			Checker: New(Options{MaxDeliveries: 2, NeverFalselyEmpty: true}), Make: nacking, Truth: total(Options{MaxDeliveries: 2, NeverFalselyEmpty: true}), Context: []string{Duplicated, Lost, OverDelivered, DeadTooSoon, FalseEmpty}},
+		"leased ordered empty": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"ordered": "true", "never-falsely-empty": "true"}},
+			Checker: New(Options{Ordered: true, NeverFalselyEmpty: true}), Make: nacking, Truth: total(Options{Ordered: true, NeverFalselyEmpty: true}), Context: []string{Duplicated, Lost, FalseEmpty}},
 		"leased exactly-once": {Family: confirm.Family{Definition: Name, Anomalies: names, Parameters: map[string]string{"exactly-once": "true"}},
 			Checker: New(Options{ExactlyOnce: true}), Make: leasing, Truth: total(Options{ExactlyOnce: true}), Context: []string{Duplicated, Lost}},
 	}

@@ -28,8 +28,9 @@ func workKind() kind {
 		},
 		promise: func(s targets.Settings) targets.Promise {
 			p := promiseOfWork(s)
+			p.Options = map[string]string{"never-falsely-empty": "true"}
 			if s["guarantee"] == "at-least-once" {
-				p.Options = map[string]string{"max-deliveries": s["max-deliveries"]}
+				p.Options["max-deliveries"] = s["max-deliveries"]
 			}
 			return p
 		},

@@ -63,6 +63,15 @@
 // outcome that began by then may have got one element, of all those that were got
 // in this way by then.
 //
+// With never-falsely-empty an element waits that has one enqueue, which was ok, from the
+// end of that on, or of the nacks that gave back whatever received it, each by its
+// token, until the next operation begins that took it out, or an ack; but for what was
+// received as often as max-deliveries says, or once without it. Whatever takes out
+// nothing, and asks for nothing in particular, does not begin and end while more elements
+// wait than there are dequeues and receives of unknown outcome that began by its end;
+// with ordered, unless there was one of these, or one that took out an element that had
+// not been given back or acknowledged by token. A drain of unknown outcome excuses all.
+//
 //	lost               an enqueue of the element that was ok
 //	unexpected         the dequeue or drain
 //	aborted-dequeue    an enqueue of the element, and the dequeue or drain
@@ -73,6 +82,7 @@
 //	over-delivered     an enqueue of the element, and receives of it that are too many, or
 //	                   one that got it as a dead letter and a later one that did not
 //	dead-too-soon      an enqueue of the element, and the first receive of it as a dead letter
+//	false-empty        the enqueue of the element, and what took out nothing
 //
 // # Totals
 //

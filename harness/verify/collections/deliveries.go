@@ -17,7 +17,9 @@ type deliveries struct {
 	takers, drainers, moved int // of unknown outcome; and operations that were ok
 	leased                  *leased
 	most                    int         // deliveries before an element is a dead letter; 0: any number
-	lost                    []*claim.Op // receives of unknown outcome that did not ask for dead letters
+	lost                    []*claim.Op // dequeues and receives of unknown outcome that did not ask for dead letters
+	honest                  bool        // who gets nothing has to be right
+	nothing                 []*claim.Op // dequeues and receives that got nothing, of nothing in particular
 }
 
 // good is what happened to an element.
@@ -25,11 +27,12 @@ type good struct {
 	tried bool // an enqueue of it was invoked
 	puts  []*claim.Op
 	outs  []*claim.Op
-	acked int   // enqueues that were ok
-	begun []int // when enqueues were invoked that did not fail
-	out   []int // when it had come out, sorted
-	taken []int // the same, but for what came out under a lease
-	acks  bool  // an ack of it may have happened
+	acked int         // enqueues that were ok
+	begun []int       // when enqueues were invoked that did not fail
+	out   []int       // when it had come out, sorted
+	taken []int       // the same, but for what came out under a lease
+	acks  bool        // an ack of it may have happened
+	backs []*claim.Op // acks and nacks that may have
 }
 
 func totalQueue(c *claim.Claim) error {
@@ -37,13 +40,13 @@ func totalQueue(c *claim.Claim) error {
 	if err != nil {
 		return err
 	}
-	on, err := c.Flags("exactly-once", "at-most-once", "ordered")
+	on, err := c.Flags("exactly-once", "at-most-once", "ordered", "never-falsely-empty")
 	if err != nil {
 		return err
 	}
 	leases := slices.ContainsFunc(c.Ops, func(o claim.Op) bool { return o.Invoke.F == "receive" })
 	return decide(c, func(ops []*claim.Op) (subject, error) {
-		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"], ordered: on["ordered"], most: most, leased: newLeased(ops, leases)})
+		return newDeliveries(ops, deliveries{exactly: on["exactly-once"], atMost: on["at-most-once"], ordered: on["ordered"], honest: on["never-falsely-empty"], most: most, leased: newLeased(ops, leases)})
 	})
 }
 
@@ -108,14 +111,18 @@ func (d *deliveries) take(o *claim.Op) {
 		g := d.good(o.Invoke.Value)
 		g.tried, g.puts = true, append(g.puts, o)
 	}
+	if gotNothing(o) {
+		d.nothing = append(d.nothing, o)
+	}
 	switch {
-	case o.Invoke.F == "ack" && !o.Failed():
+	case (o.Invoke.F == "ack" || o.Invoke.F == "nack") && !o.Failed():
 		if i, known := d.name.of(o.Invoke.Value.Get("message")); known {
-			d.goods[i].acks = true
+			d.goods[i].acks = d.goods[i].acks || o.Invoke.F == "ack"
+			d.goods[i].backs = append(d.goods[i].backs, o)
 		}
 	case (o.Invoke.F == "dequeue" || o.Invoke.F == "receive") && unknown:
 		d.takers++
-		if o.Invoke.F == "receive" && !ofDead(o) {
+		if !ofDead(o) {
 			d.lost = append(d.lost, o)
 		}
 	case o.Invoke.F == "drain" && unknown:
@@ -163,7 +170,10 @@ func (d *deliveries) holds() (int, error) {
 	if d.ordered && d.overtaken() {
 		return 0, fmt.Errorf("an element came out after one that had been put in after it")
 	}
-	return judged, d.counted()
+	if err := d.counted(); err != nil {
+		return 0, err
+	}
+	return judged, d.right()
 }
 
 // owed returns how often an element still has to come out. What came out under
@@ -235,6 +245,9 @@ func (d *deliveries) shows(anomaly string, ops []*claim.Op) error {
 	}
 	if anomaly == "reordered" {
 		return d.reordered(ops)
+	}
+	if anomaly == "false-empty" {
+		return d.overlooked(ops)
 	}
 	at := slices.IndexFunc(ops, func(o *claim.Op) bool { return o.Invoke.F == "enqueue" })
 	if at < 0 {
