@@ -207,6 +207,41 @@ var working = []targets.Bug{
 		Fault:   "none", Checker: "linear", Anomaly: "false-empty",
 		Command: work(" --set guarantee=at-most-once --set order=fifo --set delivery=push", "kill", "W13"),
 	},
+	{
+		ID: "W14", Target: "queue",
+		Summary: "a node that is cut off from the others goes on with queues of its own, and drops them when it is not any more",
+		Mirrors: "RabbitMQ 3.3.0 (both sides of a partition go on, and what one of them took is discarded when it heals, Jepsen 2014)",
+		Fault:   "partition", Checker: "total-queue", Anomaly: "lost",
+		Command: work("", "partition", "W14"),
+	},
+	{
+		ID: "W15", Target: "queue",
+		Summary: "how often a message was handed out is not in the snapshot, so that a node that starts from one counts anew",
+		Mirrors: "the class of state that is in the log and not in the snapshot: poison messages that go round for ever, because each restart forgets how often they did",
+		Fault:   "kill", Checker: "total-queue", Anomaly: "over-delivered",
+		Command: work(" --set snapshot-every=100", "kill,partition", "W15"),
+	},
+	{
+		ID: "W16", Target: "queue",
+		Summary: "what is not acknowledged is a dead letter one delivery too soon",
+		Mirrors: "the class of limits that are off by one: attempts, as SQS's maxReceiveCount, or retries, as Celery's max_retries",
+		Fault:   "none", Checker: "total-queue", Anomaly: "dead-too-soon",
+		Command: work("", "kill", "W16"),
+	},
+	{
+		ID: "W17", Target: "queue",
+		Summary: "a receipt settles whatever message is named along with it",
+		Mirrors: "the class of receipts that are looked up and not compared, as delivery tags that are numbers of a channel and mean another message on the next one",
+		Fault:   "none", Checker: "lease", Anomaly: "foreign-ack",
+		Command: work("", "kill", "W17"),
+	},
+	{
+		ID: "W18", Target: "queue",
+		Summary: "what a consumer gives back stays out of sight until its lease is over, and the receipt is good until then",
+		Mirrors: "the class of negative acknowledgements that are taken and do nothing",
+		Fault:   "none", Checker: "lease", Anomaly: "spent-ack",
+		Command: work("", "kill", "W18"),
+	},
 }
 
 // work is the command that finds a bug of the work queue, with more settings.

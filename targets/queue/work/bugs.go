@@ -25,16 +25,41 @@ const (
 	W11 Bug = "W11" // extending a lease does not keep it from ending
 	W12 Bug = "W12" // a node says by itself that a queue is empty
 	W13 Bug = "W13" // a consumer that gave up still counts as waiting
+	W14 Bug = "W14" // a node that knows no leader goes on by itself, and forgets that later
+	W15 Bug = "W15" // snapshots do not say how often a message was handed out
+	W16 Bug = "W16" // a message is a dead letter one delivery too soon
+	W17 Bug = "W17" // a receipt is good for any message
+	W18 Bug = "W18" // what is given back is out of sight until the lease is over
 )
 
 // Bugs returns all that can be switched on.
-func Bugs() []Bug { return []Bug{W1, W2, W3, W4, W5, W6, W7, W8, W9, W10, W11, W12, W13} }
+func Bugs() []Bug {
+	return []Bug{W1, W2, W3, W4, W5, W6, W7, W8, W9, W10, W11, W12, W13, W14, W15, W16, W17, W18}
+}
 
 const (
 	wallPoll = int64(50 * time.Millisecond)  // under bug W1, between two looks at the clock
 	ackDelay = int64(500 * time.Millisecond) // under bug W5, before an ack leaves the memory
 	insistAt = int64(100 * time.Millisecond) // under bug W7, before a command is sent again
 )
+
+// goOn is what bug W14 does while no leader is known: the node has queues of its own,
+// which begin as those of all, and end when it hears of what the others did.
+func (n *node) goOn(id actor.RequestID, c Command) {
+	if n.own == nil {
+		n.own = newMachine(n.cfg)
+		if err := n.own.Restore(n.m.Encode()); err != nil {
+			panic("work: a state that was just written cannot be read: " + err.Error())
+		}
+	}
+	n.reply(id, request.OK, n.own.Apply(0, c.AppendTo(nil)))
+}
+
+// led reports whether a leader is known.
+func (n *node) led() bool {
+	_, known := n.group.Leader()
+	return known
+}
 
 // memory is an ack that bug W5 has confirmed.
 type memory struct{ cmd []byte }

@@ -178,7 +178,7 @@ func (m *machine) receive(c Command) Answer {
 // message may belong to somebody else by now.
 func (m *machine) held(c Command) *lease {
 	l := m.leases[c.Token]
-	if l == nil || !l.about(c) {
+	if l == nil || !l.about(c) && !m.cfg.Bugs[W17] {
 		return nil
 	}
 	return l
@@ -229,7 +229,9 @@ func (m *machine) nack(c Command) Answer {
 	if m.cfg.Bugs[W3] {
 		return m.ack(c)
 	}
-	m.back(c.Token)
+	if !m.cfg.Bugs[W18] {
+		m.back(c.Token)
+	}
 	return Answer{Result: Done}
 }
 
@@ -262,7 +264,11 @@ func (m *machine) expire(c Command) Answer {
 func (m *machine) back(token uint64) {
 	queue, msg := m.leases[token].queue, m.leases[token].msg
 	l := m.end(token)
-	if m.cfg.MaxDeliveries == 0 || msg.tries < m.cfg.MaxDeliveries || strings.HasSuffix(queue, DeadLetters) {
+	most := m.cfg.MaxDeliveries
+	if m.cfg.Bugs[W16] {
+		most--
+	}
+	if m.cfg.MaxDeliveries == 0 || msg.tries < most || strings.HasSuffix(queue, DeadLetters) {
 		m.ready(queue, msg, false)
 		return
 	}
@@ -374,8 +380,12 @@ func (msg message) appendTo(b []byte) []byte {
 	return wire.AppendString(wire.AppendUvarints(b, msg.id, msg.tries), msg.body)
 }
 
-func readMessage(d *wire.Decoder) message {
-	return message{id: d.Uvarint(), tries: d.Uvarint(), body: d.String()}
+func (m *machine) readMessage(d *wire.Decoder) message {
+	msg := message{id: d.Uvarint(), tries: d.Uvarint(), body: d.String()}
+	if m.cfg.Bugs[W15] {
+		msg.tries = 0
+	}
+	return msg
 }
 
 // Restore replaces the state by what Encode wrote.
@@ -386,7 +396,7 @@ func (m *machine) Restore(b []byte) error {
 	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
 		l := r.line(d.String())
 		for k := d.Uvarint(); k > 0 && d.Err() == nil; k-- {
-			l.ready = append(l.ready, readMessage(d))
+			l.ready = append(l.ready, r.readMessage(d))
 		}
 		for k := d.Uvarint(); k > 0 && d.Err() == nil; k-- {
 			l.waiting = append(l.waiting, Consumer{Client: d.Uvarint(), Seq: d.Uvarint()})
@@ -394,7 +404,7 @@ func (m *machine) Restore(b []byte) error {
 	}
 	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
 		token, queue := d.Uvarint(), d.String()
-		l := &lease{queue: queue, msg: readMessage(d), consumer: Consumer{Client: d.Uvarint(), Seq: d.Uvarint()}, extended: d.Uvarint()}
+		l := &lease{queue: queue, msg: r.readMessage(d), consumer: Consumer{Client: d.Uvarint(), Seq: d.Uvarint()}, extended: d.Uvarint()}
 		if m.cfg.Bugs[W4] {
 			r.ready(queue, l.msg, false)
 			continue

@@ -28,6 +28,7 @@ type node struct {
 	timers timers.Timers[*node]
 	waits  map[Consumer]*wait // of this node's own clients
 	noted  map[string]int64   // facts, and when
+	own    *machine           // under bug W14, what the node has for itself
 }
 
 // New returns a node that begins to read its disk.
@@ -94,6 +95,8 @@ func (n *node) Serve(id actor.RequestID, body []byte) {
 
 func (n *node) serve(id actor.RequestID, r request.Request, c Command) {
 	switch {
+	case n.cfg.Bugs[W14] && !n.led():
+		n.goOn(id, c)
 	case c.Op == Enqueue && n.cfg.Bugs[W6]:
 		n.reply(id, request.OK, Answer{Result: Done}.AppendTo(nil))
 		n.group.Submit(r.Body, ignore)
@@ -187,6 +190,7 @@ func (n *node) turned(leading bool, _ uint64) {
 
 // applied sees what a command brought about.
 func (n *node) applied(uint64, []byte) {
+	n.own = nil
 	for _, fact := range n.m.happens {
 		n.note(fact)
 	}
