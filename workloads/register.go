@@ -33,22 +33,52 @@ var registerKinds = []choice.Weighted{{Name: "read", Weight: 50}, {Name: "write"
 // see relay: where a change is on some replicas and not yet on others, one client
 // may see it, and another not, although it has heard of it.
 //
+// Now and then a client stays on the key that it changed: what it does next is there
+// as well, and as long as that fails, which it does while its node is down, it tries
+// again. So what a node made of a change, and what it makes of the next one, follow
+// each other closely, with its restart between them.
+//
 // Every fourth key is deleted now and then. What is deleted leaves nothing that is
 // unique, and histories with that take longer to judge, so the other keys have none.
 type registers struct {
 	*registerPlan
-	n    uint64          // operations so far
-	seen []history.Value // by key: what was last read or written with success
-	last attempt         // the last one to write something
+	n     uint64            // operations so far
+	seen  []history.Value   // by key: what was last read or written with success
+	seers []history.Process // by key: who did that
+	last  attempt           // the last one to write something
 
 	relay relay
+	stays []stay // by thread
+}
+
+// stay is that a client stays on a key.
+type stay struct {
+	by    history.Process
+	key   int
+	on    bool
+	tried bool // it has come back to the key
+}
+
+// staying returns how a client stays on a key, if it does.
+func (g *registers) staying(thread int, p history.Process) stay {
+	if thread < len(g.stays) && g.stays[thread].by == p {
+		return g.stays[thread]
+	}
+	return stay{}
+}
+
+// settle has a client stay on a key, or go on.
+func (g *registers) settle(thread int, s stay) {
+	g.stays = append(slices.Clone(g.stays), make([]stay, max(0, thread+1-len(g.stays)))...)
+	g.stays[thread] = s
 }
 
 // relay has word of a change passed on: one client reads the key, and then writes
 // another; a second client reads that, and then the key. By that, what the second
 // one has to see follows from what the first one saw, which it does only where
 // operations of different clients depend on each other, and they do by luck alone
-// if keys are random.
+// if keys are random. The first one is whoever saw last what was there before, so that
+// it is known to come after that what it sees, even if that is nothing.
 type relay struct {
 	stage         relayStage
 	key, word     int // what was changed, and what is written to pass that on
@@ -71,7 +101,9 @@ func (r *relay) next(ctx *gen.Context, fresh history.Value, keys []history.Value
 	var by history.Process
 	switch r.stage {
 	case seeKey:
-		by, ok = ctx.Pick()
+		if by, ok = r.first, free(ctx, r.first); !ok {
+			by, ok = ctx.Pick()
+		}
 		op, r.first = history.Op{F: "read", Key: keys[r.key]}, by
 	case writeWord:
 		by, ok = r.first, free(ctx, r.first)
@@ -112,9 +144,9 @@ type registerPlan struct {
 	deleting []choice.Weighted // on keys that are deleted as well
 }
 
-// stay is how many operations there are until the window of keys in use moves on
+// tenure is how many operations there are until the window of keys in use moves on
 // by one.
-const stay = 25
+const tenure = 25
 
 // stray is how many operations there are to each one on any key.
 const stray = 3
@@ -131,6 +163,10 @@ const (
 	lasting       = 12
 )
 
+// faithful is how many changes there are to each one after which a client stays on
+// the key.
+const faithful = 4
+
 // eager is how many compare-and-sets there are to each one that expects what is on
 // its way.
 const eager = 4
@@ -140,6 +176,7 @@ func newRegisters(p Params) gen.Gen {
 	for i := range p.Options.Int("keys") {
 		g.keys = append(g.keys, history.String("k"+strconv.FormatInt(i+1, 10)))
 		g.seen = append(g.seen, history.Nil)
+		g.seers = append(g.seers, 0)
 	}
 	if g.active = min(len(g.keys), int(p.Options.Int("active"))); g.active == 0 {
 		g.active = len(g.keys)
@@ -178,26 +215,37 @@ func (g *registers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		}
 		return gen.Result{Kind: gen.Ready, Op: op}, &next
 	}
-	result := gen.Emit(ctx, next.draw(g.source.Stream("register", g.n)))
-	if result.Kind != gen.Ready {
-		return result, g // the same operation is offered again
+	by, ok := ctx.Pick()
+	if !ok {
+		return gen.Wait(gen.Never), g // the same operation is offered again
 	}
-	return result, &next
+	op := next.draw(g.source.Stream("register", g.n), ctx.Thread(by), by)
+	op.Process, op.Time, op.Type = by, ctx.Time, history.Invoke
+	return gen.Result{Kind: gen.Ready, Op: op}, &next
 }
 
-// draw returns a random operation on a random key, and notes what it is to change.
-func (g *registers) draw(draw *choice.Stream) history.Op {
+// draw returns a random operation of a client on a random key, or on the one that it
+// stays on, and notes what it is to change.
+func (g *registers) draw(draw *choice.Stream, thread int, by history.Process) history.Op {
 	key := draw.IntN(g.active)
 	if g.active < len(g.keys) {
-		key = (key + int((g.n-1)/stay)) % len(g.keys)
+		key = (key + int((g.n-1)/tenure)) % len(g.keys)
 		if draw.Chance(1, stray) {
 			key = draw.IntN(len(g.keys))
 		}
 	}
+	kept := g.staying(thread, by)
+	if kept.on {
+		key, kept.tried = kept.key, true
+		g.settle(thread, kept)
+	}
 	op := history.Op{F: choice.Weigh(draw, g.kindsOf(key)), Key: g.keys[key]}
+	if again := draw.Chance(1, 2); again && kept.on {
+		op.F = "write"
+	}
 	fresh, last := history.Int(int64(g.n)), g.last
 	expected := g.seen[key]
-	if op.F == "cas" && draw.Chance(1, eager) && !last.value.IsNil() {
+	if op.F == "cas" && draw.Chance(1, eager) && !last.value.IsNil() && !kept.on {
 		key, expected = last.key, last.value
 		op.Key = g.keys[key]
 	}
@@ -209,6 +257,9 @@ func (g *registers) draw(draw *choice.Stream) history.Op {
 	case op.F == "write":
 		op.Value = fresh
 	}
+	if stays := draw.Chance(1, faithful); stays && !kept.on && op.F != "read" {
+		g.settle(thread, stay{by: by, key: key, on: true})
+	}
 	chance := int64(passed)
 	switch op.F {
 	case "write", "cas":
@@ -217,12 +268,13 @@ func (g *registers) draw(draw *choice.Stream) history.Op {
 		chance = passedDeletes
 	}
 	if word := draw.IntN(g.active); op.F != "read" && g.relay.stage == noRelay && word != key && draw.Chance(1, chance) {
-		g.relay = relay{stage: seeKey, key: key, word: word, end: g.n + lasting}
+		g.relay = relay{stage: seeKey, key: key, word: word, first: g.seers[key], end: g.n + lasting}
 	}
 	return op
 }
 
-// Update remembers the values that were seen.
+// Update remembers the values that were seen, and lets clients go on that did what
+// they stayed for.
 func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	if ev.Type != history.OK {
 		return g
@@ -230,6 +282,11 @@ func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	key := slices.IndexFunc(g.keys, func(k history.Value) bool { return k.Equal(ev.Key) })
 	if key < 0 {
 		return g
+	}
+	if at := slices.IndexFunc(g.stays, func(s stay) bool { return s.by == ev.Process && s.tried }); at >= 0 {
+		next := *g
+		next.settle(at, stay{})
+		g = &next
 	}
 	value := ev.Value
 	switch {
@@ -243,10 +300,9 @@ func (g *registers) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	if value.Equal(g.seen[key]) {
 		return g
 	}
-	seen := slices.Clone(g.seen)
-	seen[key] = value
 	next := *g
-	next.seen = seen
+	next.seen, next.seers = slices.Clone(g.seen), slices.Clone(g.seers)
+	next.seen[key], next.seers[key] = value, ev.Process
 	return &next
 }
 

@@ -175,14 +175,14 @@ func TestRegisterWindow(t *testing.T) {
 	t.Parallel()
 	p := paramsOf(t, Register(), 1, map[string]string{"keys": "20", "active": "4"}, "read", "write")
 	var used []int
-	for _, op := range simulate(t, gen.Limit(stay*60, Register().Generator(p)), 0) {
+	for _, op := range simulate(t, gen.Limit(tenure*60, Register().Generator(p)), 0) {
 		if op.Type == history.Invoke {
 			used = append(used, number(t, op.Key))
 		}
 	}
 	outside := map[int]int{}
 	for i, key := range used {
-		if (key-i/stay%20+20)%20 >= 4 {
+		if (key-i/tenure%20+20)%20 >= 4 {
 			outside[key]++
 		}
 	}
