@@ -21,6 +21,9 @@ func TestCases(t *testing.T) {
 		if d.HasArg("sub-via") {
 			d.ScanArgs(t, "sub-via", &opts.SubVia)
 		}
+		if d.HasArg("retention") {
+			d.ScanArgs(t, "retention", &opts.Retention)
+		}
 		return New(opts)
 	})
 }

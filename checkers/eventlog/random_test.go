@@ -38,8 +38,8 @@ func some(rng *rand.Rand) *history.History {
 			switch rng.IntN(20) {
 			case 0:
 				op.F, in = []string{"assign", "subscribe"}[rng.IntN(2)], []history.Value{history.Int(int64(rng.IntN(2)))}
-			case 1, 2, 3, 4, 5, 6:
-				in = append(in, beyond(rng))
+			case 1, 2, 3, 4, 5, 6, 7, 8:
+				in = slices.Insert(in, rng.IntN(len(in)+1), beyond(rng))
 			}
 			op.Value = history.List(in...)
 			open[p] = op
@@ -56,12 +56,14 @@ func some(rng *rand.Rand) *history.History {
 
 func beyond(rng *rand.Rand) history.Value {
 	name, n := history.String("generation"), history.Int(int64(1+rng.IntN(3)))
-	switch rng.IntN(5) {
+	switch rng.IntN(7) {
 	case 0:
 		return history.List(history.Keyword("init"), history.Map(history.String("id"), history.String("t"), history.String("epoch"), n))
 	case 1:
 		return history.List(history.Keyword("commit"), history.Map(history.Int(int64(rng.IntN(2))), history.Int(int64(rng.IntN(5)))))
-	case 2:
+	case 2, 3:
+		return history.List(history.Keyword("from"), history.Map(history.Int(int64(rng.IntN(2))), history.Int(int64(rng.IntN(4)))))
+	case 4:
 		name = history.String("unknown")
 	}
 	return history.List(history.Keyword("assigned"), history.Map(history.String("group"), history.String([]string{"g", "h"}[rng.IntN(2)]), name, n, history.String("keys"), history.Ints(int64(rng.IntN(2)))))
@@ -102,7 +104,12 @@ func option(n int) Options {
 			IntPollSkip, IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, DoubleAssignment, CommitAhead, ZombieCommit, ZombieWrite,
 		}},
 		{Compaction: true},
-	}[n%7]
+		{Retention: 1 + n%3},
+		{SubVia: "assign", Retention: n / 9 % 3, Compaction: n%2 == 0, Allow: []string{
+			Unseen, LostWrite, InconsistentOffsets, Duplicate, Truncation, TornTransaction, ThinAirRead, G1a, PrecommittedRead,
+			IntNonmonotonicPoll, NonmonotonicSend, IntNonmonotonicSend, DoubleAssignment, ZombieCommit, ZombieWrite,
+		}},
+	}[n%9]
 }
 
 // keyed makes records of all messages of a history: a number with one of two keys, some

@@ -40,7 +40,9 @@ func (p *partition) retain(most int) {
 		p.due[place] = after.enough()
 		p.ending(place, func(_ int32, a *about) {
 			a.gone = p.due[place] < never
-			after.add(a.born)
+			if a.maybe {
+				after.add(a.born)
+			}
 		})
 	}
 	for v := range p.about {
@@ -57,12 +59,12 @@ func (p *partition) compact() {
 	heirs, known := map[string]int{}, map[string]bool{}
 	inherit := func(v int32, a *about) {
 		k := recordKey(p.values.Value(v))
-		if at, ok := heirs[k]; !ok || a.born < at {
+		if at, ok := heirs[k]; a.maybe && (!ok || a.born < at) {
 			heirs[k] = a.born
 		}
 	}
 	for v := range p.about {
-		if a := &p.about[v]; a.slots == 0 && a.maybe {
+		if a := &p.about[v]; a.slots == 0 {
 			inherit(int32(v), a)
 		}
 	}

@@ -22,7 +22,7 @@ func (k *logKey) removals(retention int, compaction bool) {
 	heirs := map[string]int{}
 	inherit := func(v *logValue) {
 		at := claim.Identity(v.record.Get("key"))
-		if born, ok := heirs[at]; !ok || v.born < born {
+		if born, ok := heirs[at]; v.maybe && (!ok || v.born < born) {
 			heirs[at] = v.born
 		}
 	}
@@ -56,8 +56,9 @@ func (k *logKey) removals(retention int, compaction bool) {
 			v := k.values[s.value]
 			known[claim.Identity(v.record.Get("key"))] = true
 			inherit(v)
-			i, _ := slices.BinarySearch(after, v.born)
-			after = slices.Insert(after, i, v.born)
+			if i, _ := slices.BinarySearch(after, v.born); v.maybe {
+				after = slices.Insert(after, i, v.born)
+			}
 		}
 	}
 	for _, v := range k.values {
