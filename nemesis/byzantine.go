@@ -13,8 +13,9 @@ import (
 
 // byzantineDeeds gives the weight of each deed of a Byzantine miner in a mix.
 var byzantineDeeds = []choice.Weighted{
-	{Name: "withhold", Weight: 25}, {Name: "double-spend", Weight: 25}, {Name: "inflate", Weight: 15},
-	{Name: "forge", Weight: 15}, {Name: "twice", Weight: 10}, {Name: "overdraw", Weight: 10},
+	{Name: "withhold", Weight: 15}, {Name: "double-spend", Weight: 15}, {Name: "inflate", Weight: 10}, {Name: "forge", Weight: 10},
+	{Name: "twice", Weight: 10}, {Name: "overdraw", Weight: 10}, {Name: "outlive", Weight: 5}, {Name: "garble", Weight: 10},
+	{Name: "mangle", Weight: 10}, {Name: "equivocate", Weight: 15}, {Name: "impersonate", Weight: 15},
 }
 
 // Byzantine makes a miner do on purpose what no honest one does:
@@ -22,9 +23,14 @@ var byzantineDeeds = []choice.Weighted{
 //	withhold      mine in private, and show the blocks when they replace those of others
 //	double-spend  the same, with another transfer in place of one that others have seen
 //	inflate       mine blocks that make too much money
-//	forge         mine blocks with a transfer that was changed after it was signed
-//	twice         mine blocks with a transfer that is in the chain already
+//	forge         mine blocks with a transfer that its account did not sign as it is
+//	twice         mine blocks with a transfer, or a nonce, that was used before
 //	overdraw      mine blocks with a transfer of more money than there is
+//	outlive       mine blocks with a transfer whose time is over
+//	garble        mine blocks whose header is wrong: height, time, work, or what it stands for
+//	mangle        show some nodes other transfers than the header of a block stands for
+//	equivocate    mine two blocks at once, and vote for all chains
+//	impersonate   the same, and vote in the names of others
 //	mix           a seeded choice for each window
 //
 // It is one and the same node in all windows of a run. What a ledger promises is
@@ -33,7 +39,7 @@ var byzantineDeeds = []choice.Weighted{
 func Byzantine() Fault {
 	return Fault{
 		Kind:  "byzantine",
-		Doc:   "makes a miner cheat: it withholds blocks, spends twice by a private chain, or mines invalid blocks; what it says is no evidence",
+		Doc:   "makes a miner cheat: it withholds blocks, spends twice by a private chain, mines invalid blocks, or votes for two chains; what it says is no evidence",
 		Needs: world.Byzantine,
 		Params: []Param{
 			{"deed", "mix", "what it does: " + strings.Join(weightedNames(byzantineDeeds)[:len(byzantineDeeds)], ", ") + ", or mix"},

@@ -97,6 +97,8 @@ type Scene struct {
 	// Taken tells which nodes are dead, stopped or Byzantine because of another
 	// window: faults that act on processes leave them alone.
 	Taken []bool
+	// Liars are the nodes that are Byzantine just now.
+	Liars []int
 	// Cut tells that another window cuts links just now.
 	Cut bool
 	// Turn is how many windows of this fault there were before; Deck is randomness

@@ -17,7 +17,7 @@ import (
 //	moment    the same for a node that has just come to a rare place in its code
 //	halves    two halves, the first the smaller one
 //	majority  a random majority and the rest
-//	bridge    two halves that both reach one node in the middle
+//	bridge    two halves that both reach one node in the middle: a Byzantine one, if there is one
 //	ring      every node sees a majority, and no two see the same one
 //	one-way   a node hears the others but is not heard, or the other way round
 //	mix       a seeded choice for each window
@@ -84,6 +84,9 @@ func aimPartition(s *Scene) (Window, error) {
 	w := &partition{shape: s.Params["shape"]}
 	if w.shape == "mix" {
 		w.shape = drawShape(s.Draw, s.Nodes())
+		if s.Liars != nil && s.Nodes() >= 4 && s.Draw.Chance(1, 3) {
+			w.shape = "bridge"
+		}
 	}
 	w.lay(s)
 	if s.Record != nil {
@@ -142,6 +145,10 @@ func (w *partition) lay(s *Scene) {
 	case "majority":
 		w.split(order[half+1:], order[:half+1])
 	case "bridge":
+		if s.Liars != nil { // who says one thing here and another there needs both sides
+			at := slices.Index(order, s.Liars[0])
+			order[at], order[half] = order[half], order[at]
+		}
 		middle := order[half]
 		w.split(order[:half], order[half+1:])
 		w.sides = append(w.sides, []int{middle})

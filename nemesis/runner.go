@@ -78,6 +78,7 @@ func (r *Runner) inject(ctl world.Control, op history.Op, id int64, record func(
 		Params:  use.Params,
 		Draw:    r.choices.Stream("fault."+use.Kind, uint64(id)),
 		Taken:   r.taken(ctl.Nodes()),
+		Liars:   r.liars(),
 		Cut:     r.isOpen(world.Partition),
 		Turn:    r.turns[kind],
 		Deck:    func(round int) *choice.Stream { return r.choices.Stream("deck."+kind, uint64(round)) },
@@ -174,6 +175,15 @@ func (r *Runner) taken(nodes int) []bool {
 		}
 	}
 	return taken
+}
+
+func (r *Runner) liars() (nodes []int) {
+	for _, l := range r.open {
+		if l.use.Needs == world.Byzantine {
+			nodes = append(nodes, l.Nodes()...)
+		}
+	}
+	return nodes
 }
 
 // isOpen tells whether a window is open of a fault that needs c.

@@ -27,7 +27,7 @@ type transfers struct {
 	n     uint64 // operations so far
 	made  int64  // transfers so far
 	last  history.Op
-	since []history.Value // by node: the tip that was seen last
+	since []history.Value // by node: what the last observation saw, as the value of the next
 }
 
 // transferPlan is what does not change.
@@ -35,11 +35,12 @@ type transferPlan struct {
 	source    choice.Source
 	accounts  int64
 	conflicts int64 // percent
+	hostile   int64 // percent
 }
 
 func newTransfers(p Params) gen.Gen {
 	return &transfers{transferPlan: &transferPlan{
-		source: p.Choices, accounts: p.Options.Int("accounts"), conflicts: p.Options.Int("conflicts"),
+		source: p.Choices, accounts: p.Options.Int("accounts"), conflicts: p.Options.Int("conflicts"), hostile: p.Options.Int("hostile"),
 	}}
 }
 
@@ -65,7 +66,9 @@ func (g *transfers) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		return result, g // the same operation is offered again
 	}
 	if op.F == "observe" {
-		result.Op.Value = since(g.since, ctx.Node(ctx.Thread(result.Op.Process)))
+		if node := ctx.Node(ctx.Thread(result.Op.Process)); node < len(g.since) {
+			result.Op.Value = g.since[node]
+		}
 	}
 	return result, &next
 }
@@ -86,31 +89,41 @@ func (g *transfers) transfer(draw *choice.Stream, id int64) history.Value {
 			to = (to + 1) % g.accounts
 		}
 	}
-	return history.Map(history.String("id"), history.Int(id), history.String("from"), payer, history.String("to"), history.String(account(to)),
-		history.String("amount"), history.Int(amount), history.String("fee"), history.Int(fee), history.String("nonce"), nonce)
+	t := []history.Value{
+		history.String("id"), history.Int(id), history.String("from"), payer, history.String("to"), history.String(account(to)),
+		history.String("amount"), history.Int(amount), history.String("fee"), history.Int(fee), history.String("nonce"), nonce,
+	}
+	if draw.Chance(g.hostile, 100) {
+		t = append(t, history.String("flaw"), history.String(choice.Weigh(draw, transferFlaws)))
+	}
+	return history.Map(t...)
+}
+
+// transferFlaws are why no node should take the transfers of a hostile client: it is
+// signed by somebody else, or by nobody; its amounts are more than there can be, and
+// their sum is not; its time is over, or hardly ends; or it goes to whom it comes from.
+var transferFlaws = []choice.Weighted{
+	{Name: "stolen", Weight: 2}, {Name: "unsigned", Weight: 1}, {Name: "overflow", Weight: 2}, {Name: "late", Weight: 1},
+	{Name: "endless", Weight: 1}, {Name: "self", Weight: 1},
 }
 
 func account(n int64) string { return "a" + strconv.FormatInt(n+1, 10) }
-
-// since is the value of an observation through a node.
-func since(tips []history.Value, node int) history.Value {
-	if node >= len(tips) || tips[node].IsNil() {
-		return history.Nil
-	}
-	return history.Map(history.String("since"), tips[node])
-}
 
 // Update remembers what was seen through each node.
 func (g *transfers) Update(ctx *gen.Context, ev *history.Op) gen.Gen {
 	if ev.Type != history.OK || ev.F != "observe" {
 		return g
 	}
+	seen := []history.Value{history.String("since"), ev.Value.Get("tip")}
+	if heard := ev.Value.Get("heard"); !heard.IsNil() {
+		seen = append(seen, history.String("heard"), heard)
+	}
 	next := *g
 	next.since = slices.Clone(g.since)
 	for len(next.since) < ctx.Nodes() {
 		next.since = append(next.since, history.Nil)
 	}
-	next.since[ctx.Node(ctx.Thread(ev.Process))] = ev.Value.Get("tip")
+	next.since[ctx.Node(ctx.Thread(ev.Process))] = history.Map(seen...)
 	return &next
 }
 
@@ -139,6 +152,7 @@ func Transfer() Workload {
 		Options: []Option{
 			Number("accounts", 10, 2, 10_000, "how many accounts pay each other: a1, a2, and so on"),
 			Number("conflicts", 20, 0, 100, "transfers that use the nonce of another one, in percent"),
+			Number("hostile", 4, 0, 100, "transfers that no node should take, as they are not signed by who pays, in percent"),
 			Number("depth", -1, -1, 1<<20, "after how many confirmations a block stays, besides those that nodes say are final; -1: never"),
 			Number("reward", 10, 0, 1<<62, "how much money a block may make, fees not counted"),
 		},

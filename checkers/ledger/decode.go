@@ -124,13 +124,27 @@ func (l *ledger) call(c history.Call) error {
 	case !honest:
 		l.report.Ignored++
 		return nil
-	case f == "observe":
+	}
+	l.falsified(c)
+	switch c.Invoke.F {
+	case "observe":
 		l.report.Observations++
 		return l.observation(c)
-	case f == "status":
+	case "status":
 		return l.status(c)
 	default:
 		return l.balances(c)
+	}
+}
+
+// falsified takes in that a client has found something wrong by itself.
+func (l *ledger) falsified(c history.Call) {
+	for _, f := range []struct{ rule, key string }{{FalseProof, "false"}, {FalseFinality, "unproven"}} {
+		if why := c.Complete.Value.Get(f.key); !why.IsNil() {
+			l.add(rules.Finding{Rule: f.rule, Ops: []int{c.Invoke.Index}, Why: fmt.Sprintf(
+				"process %v%s asked for %s at %s and saw by itself what is wrong with the answer: %s",
+				c.Invoke.Process, through(c.Invoke), c.Invoke.F, l.clock.At(c.Invoke), checkers.KeyName(why))})
+		}
 	}
 }
 

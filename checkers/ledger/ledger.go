@@ -19,7 +19,10 @@
 // money; a fee destroys it, and the block may make it again. "finalized",
 // "blocks", "votes", "miner", "fee" and "nonce" can be left out, and "work" where
 // chains are not chosen by it, "bound" where the choice is free, and "expired",
-// which says the same as the status of each of these transfers. What the nodes
+// which says the same as the status of each of these transfers. A client that looks
+// at what it is shown, as at signatures, says in "false" what is wrong with it, in
+// any of these answers, and in "unproven" why the "finalized" block is not final by what
+// was shown for it. What the nodes
 // say that are Byzantine is no evidence and is ignored: those that the options
 // name, and those of fault windows whose kind begins with "byzantine".
 //
@@ -30,6 +33,8 @@
 //
 //	finality-fork       two honest nodes have finalized blocks of which neither builds on the other
 //	finality-reversal   a block was finalized, and a later tip does not build on it
+//	stalled-finality    an observation of the final phase has no higher final block than one through the same node
+//	                    before that phase, although the time Inclusion has passed since (only if that is set)
 //	confirmed-fork      two blocks were confirmed of which neither builds on the other
 //	deep-reorg          a block was confirmed, and is not on a later chain: that of the same node, of the
 //	                    final phase, or of any node when it had the time Delta to learn of it
@@ -47,6 +52,12 @@
 //	vanished-transfer   said to be confirmed, and later, through the same node or in the final phase, not,
 //	                    or not on a chain of the final phase
 //	status-flip         said to be expired or rejected, and confirmed later
+//	early-status        said to be confirmed, and by a later observation through the same node neither in a final
+//	                    block nor in a confirmed one; or said to be expired, and that observation's final block is
+//	                    below the height until which it is good by the one who accepted it
+//	false-finality      a node takes a block for final, and what it has shown for that does not make it final, by the
+//	                    client that looked at it
+//	false-proof         what else a node has shown is not what it should be, by the client that looked at it
 //	aborted-transfer    every submission of it was refused, and it is on a chain
 //	altered-transfer    it is on a chain with another content than was submitted
 //	phantom-transfer    it is on a chain and nobody submitted it (only if Closed)
@@ -83,6 +94,8 @@ const Name = "ledger"
 const (
 	FinalityFork      = "finality-fork"
 	FinalityReversal  = "finality-reversal"
+	FalseFinality     = "false-finality"
+	StalledFinality   = "stalled-finality"
 	ConfirmedFork     = "confirmed-fork"
 	DeepReorg         = "deep-reorg"
 	LighterChain      = "lighter-chain"
@@ -95,6 +108,7 @@ const (
 	LostTransfer      = "lost-transfer"
 	VanishedTransfer  = "vanished-transfer"
 	StatusFlip        = "status-flip"
+	EarlyStatus       = "early-status"
 	AbortedTransfer   = "aborted-transfer"
 	AlteredTransfer   = "altered-transfer"
 	PhantomTransfer   = "phantom-transfer"
@@ -106,9 +120,9 @@ const (
 // Anomalies returns the names of all anomalies, the gravest first.
 func Anomalies() []string {
 	return []string{
-		FinalityFork, FinalityReversal, ConfirmedFork, DeepReorg, LighterChain, DoubleSpend, DuplicateTransfer, NegativeBalance, Inflation,
-		Conservation, WrongBalance, VanishedTransfer, LostTransfer, StatusFlip, AbortedTransfer, AlteredTransfer, PhantomTransfer,
-		InvalidBlock, InconsistentBlock, DoubleSign,
+		FinalityFork, FinalityReversal, FalseFinality, StalledFinality, ConfirmedFork, DeepReorg, LighterChain, DoubleSpend, DuplicateTransfer, NegativeBalance, Inflation,
+		Conservation, WrongBalance, VanishedTransfer, LostTransfer, StatusFlip, EarlyStatus, AbortedTransfer, AlteredTransfer, PhantomTransfer,
+		FalseProof, InvalidBlock, InconsistentBlock, DoubleSign,
 	}
 }
 
@@ -226,7 +240,7 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 	}
 	l := &ledger{ctx: ctx, opts: opts.filled(h), clock: checkers.ClockOf(calls), report: &Report{Nodes: map[string]NodeReport{}}}
 	for _, step := range []func() error{
-		func() error { return l.decode(calls) }, l.plant, l.adopt, l.settled, l.weighed, l.replay, l.submissions, l.statuses, l.votes, l.measure,
+		func() error { return l.decode(calls) }, l.plant, l.adopt, l.settled, l.stalled, l.weighed, l.replay, l.submissions, l.statuses, l.votes, l.measure,
 	} {
 		if err := step(); err != nil {
 			return nil, err

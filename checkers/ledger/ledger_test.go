@@ -348,6 +348,53 @@ var corruptions = map[string]corruption{
 		}
 		return a != nil
 	},
+	EarlyStatus: func(rng *rand.Rand, h *history.History) bool {
+		s := of(rng, h, "status", func(op *history.Op) bool { return op.Value.Text() != "confirmed" })
+		if s == nil {
+			return false
+		}
+		o := of(rng, h, "observe", func(op *history.Op) bool {
+			return op.Node == s.Node && invoked(h, op).Index > s.Index && !op.Value.Get("finalized").IsNil()
+		})
+		if o == nil {
+			return false
+		}
+		s.Value = text("confirmed")
+		invoked(h, s).Value = text("never mined")
+		return true
+	},
+	FalseProof: func(rng *rand.Rand, h *history.History) bool {
+		op := of(rng, h, []string{"observe", "balances"}[rng.IntN(2)], some)
+		if op != nil {
+			op.Value = with(op.Value, "false", text("a signature"))
+		}
+		return op != nil
+	},
+	StalledFinality: func(rng *rand.Rand, h *history.History) bool {
+		a := of(rng, h, "observe", func(op *history.Op) bool { return !op.Final })
+		if a == nil {
+			return false
+		}
+		b := of(rng, h, "observe", func(op *history.Op) bool { return op.Final && op.Node == a.Node })
+		if b == nil {
+			return false
+		}
+		for i := range h.Ops {
+			if in := invoked(h, &h.Ops[i]); in != nil && in.Final {
+				in.Time += int64(time.Second)
+				h.Ops[i].Time = max(h.Ops[i].Time, in.Time)
+			}
+		}
+		a.Value, b.Value = with(a.Value, "finalized", text("g")), with(b.Value, "finalized", text("g"))
+		return true
+	},
+	FalseFinality: func(rng *rand.Rand, h *history.History) bool {
+		op := of(rng, h, "observe", some)
+		if op != nil {
+			op.Value = with(op.Value, "unproven", text("two votes"))
+		}
+		return op != nil
+	},
 	AbortedTransfer: func(rng *rand.Rand, h *history.History) bool {
 		_, t := onChain(rng, h)
 		op := of(rng, h, "transfer", func(op *history.Op) bool { return op.Value.Equal(t) })
@@ -412,7 +459,10 @@ func TestMutations(t *testing.T) {
 	for n, rule := range Anomalies() {
 		t.Run(rule, func(t *testing.T) {
 			t.Parallel()
-			rng := rand.New(rand.NewPCG(3, uint64(n)))
+			opts, rng := opts, rand.New(rand.NewPCG(3, uint64(n)))
+			if rule == StalledFinality {
+				opts.Inclusion = time.Second / 2
+			}
 			for done := 0; done < 50; {
 				s := newSim(rng, 0)
 				s.calm = true

@@ -24,6 +24,11 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 			continue
 		}
 		n.calls = append(n.calls, c)
+		for key, rule := range map[string]string{"false": FalseProof, "unproven": FalseFinality} {
+			if isView(c) && !c.Complete.Value.Get(key).IsNil() {
+				n.broken[rule] = true
+			}
+		}
 		if c.Invoke.F != "observe" {
 			continue
 		}
@@ -50,6 +55,8 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 			n.alone(c)
 			n.money(c)
 			n.known(c)
+		case "status":
+			n.early(c)
 		}
 		for _, d := range n.calls {
 			n.pair(c, d)
@@ -111,6 +118,13 @@ func (n *naive) pair(c, d history.Call) {
 			}
 		}
 	}
+	if c.Invoke.F == "observe" && d.Invoke.F == "observe" && n.opts.Inclusion > 0 && !c.Invoke.Final && d.Invoke.Final && c.Invoke.Node == d.Invoke.Node &&
+		d.Invoke.Time >= n.loaded()+n.opts.Inclusion.Nanoseconds() && n.settled(c)[0] != "" && n.settled(d)[0] != "" {
+		old, _ := n.blocks[n.settled(c)[0]].Get("height").Int()
+		if now, _ := n.blocks[n.settled(d)[0]].Get("height").Int(); now <= old {
+			n.broken[StalledFinality] = true
+		}
+	}
 	if c.Invoke.F == "observe" && d.Invoke.F == "observe" && c.Invoke.Node == d.Invoke.Node && before(c, d) {
 		old, now, bound := n.weight(tipOf(c)), n.weight(tipOf(d)), d.Complete.Value.Get("bound").Text()
 		if now > 0 && now < old && (bound == "" || n.rooted(bound) && n.on(bound, tipOf(c))) {
@@ -130,6 +144,16 @@ func (n *naive) pair(c, d history.Call) {
 			n.broken[StatusFlip] = true
 		}
 	}
+}
+
+// loaded returns when the last look before the final phase was over.
+func (n *naive) loaded() (end int64) {
+	for _, c := range n.calls {
+		if isView(c) && !c.Invoke.Final {
+			end = max(end, c.Complete.Time)
+		}
+	}
+	return end
 }
 
 // includes reports whether a chain has a transfer.
@@ -262,6 +286,34 @@ func (n *naive) known(c history.Call) {
 	}
 }
 
+// early looks for the next observation through the node of a status.
+func (n *naive) early(c history.Call) {
+	var next *history.Call
+	for i, d := range n.calls {
+		if d.Invoke.F == "observe" && d.Invoke.Node == c.Invoke.Node && before(c, d) && n.settled(d)[0] != "" && (next == nil || d.Invoke.Index < next.Invoke.Index) {
+			next = &n.calls[i]
+		}
+	}
+	if next == nil {
+		return
+	}
+	final, confirmed := n.settled(*next)[0], n.settled(*next)[1]
+	switch c.Complete.Value.Text() {
+	case "confirmed":
+		if !n.includes(final, c.Invoke.Value) && !n.includes(confirmed, c.Invoke.Value) {
+			n.broken[EarlyStatus] = true
+		}
+	case "expired":
+		height, _ := n.blocks[final].Get("height").Int()
+		for _, s := range n.calls {
+			until, limited := s.Complete.Value.Get("until").Int()
+			if s.Invoke.F == "transfer" && s.Invoke.Value.Get("id").Equal(c.Invoke.Value) && limited && height < until {
+				n.broken[EarlyStatus] = true
+			}
+		}
+	}
+}
+
 func (n *naive) lost() {
 	for _, s := range n.calls {
 		if s.Invoke.F != "transfer" || slices.ContainsFunc(n.calls, func(c history.Call) bool {
@@ -271,6 +323,12 @@ func (n *naive) lost() {
 			continue
 		}
 		for _, c := range n.calls {
+			if until, limited := s.Complete.Value.Get("until").Int(); limited {
+				height, _ := n.blocks[c.Complete.Value.Get("finalized").Text()].Get("height").Int()
+				if c.Invoke.Node != s.Invoke.Node || c.Complete.Value.Get("finalized").IsNil() || height < until {
+					continue
+				}
+			}
 			if !isView(c) || !c.Invoke.Final || !before(s, c) || c.Invoke.Time < s.Complete.Time+n.opts.Inclusion.Nanoseconds() {
 				continue
 			}

@@ -31,6 +31,36 @@ func (l *ledger) settled() error {
 	return nil
 }
 
+// stalled finds observations of the final phase by which nothing has become final
+// since the load, although there was time.
+func (l *ledger) stalled() error {
+	if l.opts.Provisional || l.opts.Inclusion <= 0 {
+		return nil
+	}
+	low, end := make(map[string]*view), int64(0)
+	for i := range l.views {
+		if v := &l.views[i]; !v.Invoke.Final {
+			end = max(end, v.Complete.Time)
+			if old := low[v.Invoke.Node]; v.final != none && (old == nil || l.blocks[v.final].height > l.blocks[old.final].height) {
+				low[v.Invoke.Node] = v
+			}
+		}
+	}
+	for i := range l.views {
+		v := &l.views[i]
+		old := low[v.Invoke.Node]
+		if !v.Invoke.Final || v.final == none || old == nil || v.Invoke.Time < end+l.opts.Inclusion.Nanoseconds() ||
+			l.blocks[v.final].height > l.blocks[old.final].height {
+			continue
+		}
+		why := fmt.Sprintf("%s, with a final block of height %d, and had that by %s", l.saw(old), l.blocks[old.final].height, l.clock.At(old.Complete))
+		l.add(rules.Finding{Rule: StalledFinality, Ops: []int{old.Invoke.Index, v.Invoke.Index}, Why: fmt.Sprintf(
+			"%s; after all faults were over, %s, with a final block of height %d", why, l.saw(v), l.blocks[v.final].height),
+			Edges: []checkers.Edge{{From: old.Invoke.Index, To: v.Invoke.Index, Kind: "rt", Why: why}}})
+	}
+	return nil
+}
+
 // confirmed returns the highest confirmed block of an observation, or none.
 func (l *ledger) confirmed(v *view) int32 {
 	if l.opts.Depth < 0 {

@@ -17,7 +17,8 @@ type sim struct {
 	tips   map[string]*mined
 	txs    []history.Value
 	dead   map[string]bool
-	told   int // blocks that observations have listed
+	told   int  // blocks that observations have listed
+	finals bool // nodes say what is final
 }
 
 // mined is a block of the simulation.
@@ -58,7 +59,7 @@ func (m *mined) has(id string) bool {
 var nodes = []string{"n1", "n2", "n3"}
 
 func newSim(rng *rand.Rand, noise int) *sim {
-	s := &sim{Sim: rulestest.Sim{RNG: rng, Noise: noise, Step: 3}, tips: map[string]*mined{}, dead: map[string]bool{}}
+	s := &sim{Sim: rulestest.Sim{RNG: rng, Noise: noise, Step: 3}, finals: rng.IntN(2) == 0, tips: map[string]*mined{}, dead: map[string]bool{}}
 	g := &mined{id: "g", balance: map[string]int64{"a": 5, "b": 5}, txs: []history.Value{
 		rulestest.Fields("id", text("m1"), "to", text("a"), "amount", history.Int(5)), rulestest.Fields("id", text("m2"), "to", text("b"), "amount", history.Int(5))}}
 	g.text = rulestest.Fields("id", text("g"), "height", history.Int(0), "work", history.Int(1), "txs", history.List(g.txs...))
@@ -176,7 +177,14 @@ func (s *sim) look(node, f string, final bool) {
 		if s.Wrong() {
 			bound = s.blocks[s.RNG.IntN(len(s.blocks))]
 		}
-		return history.OK, rulestest.Fields("tip", text(tip.id), "bound", text(bound.id), "finalized", text(final.id), "blocks", history.List(list...), "votes", history.List(votes...))
+		v := rulestest.Fields("tip", text(tip.id), "bound", text(bound.id), "blocks", history.List(list...), "votes", history.List(votes...))
+		if s.finals {
+			v = with(v, "finalized", text(final.id))
+		}
+		if s.Wrong() && s.Wrong() {
+			v = with(v, []string{"false", "unproven"}[s.RNG.IntN(2)], text("a signature"))
+		}
+		return history.OK, v
 	})
 }
 
@@ -227,6 +235,8 @@ func (s *sim) submit() {
 			return history.Fail, t
 		case maybe:
 			return history.Info, t
+		case s.finals:
+			return history.OK, with(t, "until", history.Int(int64(s.RNG.IntN(4))))
 		default:
 			return history.OK, t
 		}

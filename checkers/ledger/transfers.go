@@ -152,12 +152,61 @@ func (l *ledger) statuses() error {
 		}
 		of[s.name] = append(of[s.name], s)
 	}
-	final := l.finalViews()
+	final, next := l.finalViews(), l.observations()
 	for _, name := range names {
 		l.answers(of[name])
 		l.gone(of[name], final)
+		for i := range of[name] {
+			l.early(&of[name][i], next)
+		}
 	}
 	return nil
+}
+
+// observations returns those that name a final block, by node.
+func (l *ledger) observations() map[string][]*view {
+	of := make(map[string][]*view)
+	for i := range l.views {
+		if v := &l.views[i]; v.final != none {
+			of[v.Invoke.Node] = append(of[v.Invoke.Node], v)
+		}
+	}
+	return of
+}
+
+// early sees whether the next observation through the same node bears out what it
+// said: what is final does not get less.
+func (l *ledger) early(s *status, of map[string][]*view) {
+	next := of[s.Invoke.Node]
+	i, _ := slices.BinarySearchFunc(next, s.Complete.Index, func(v *view, index int) int { return cmp.Compare(v.Invoke.Index, index) })
+	if i == len(next) {
+		return
+	}
+	v, about := next[i], l.submission(s.name)
+	height := l.blocks[v.final].height
+	until, limited := about.until()
+	switch {
+	case s.says == "confirmed" && !l.has(about.in, v.final) && !l.has(about.in, l.confirmed(v)):
+	case s.says == "expired" && limited && height < until:
+	default:
+		return
+	}
+	first := fmt.Sprintf("process %v%s asked for transfer %s at %s and was told by %s that it is %s",
+		s.Invoke.Process, through(s.Invoke), l.txName(s.name), l.clock.At(s.Invoke), l.clock.At(s.Complete), s.says)
+	l.add(rules.Finding{Rule: EarlyStatus, Ops: []int{s.Invoke.Index, v.Invoke.Index}, Item: l.txName(s.name), Why: fmt.Sprintf(
+		"%s; after that, %s, of height %d, with a final block of height %d", first, l.saw(v), l.blocks[v.tip].height, height),
+		Edges: []checkers.Edge{{From: s.Invoke.Index, To: v.Invoke.Index, Kind: "rt", Why: first}}})
+}
+
+// until returns the lowest height until which those who accepted a transfer said that
+// it is good, if any did.
+func (s *submission) until() (height int64, limited bool) {
+	for _, ack := range s.accepted {
+		if h, ok := ack.Complete.Value.Get("until").Int(); ok && (!limited || h < height) {
+			height, limited = h, true
+		}
+	}
+	return height, limited
 }
 
 // gone finds an observation of the final phase that lacks a transfer which had

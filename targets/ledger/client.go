@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -27,6 +28,16 @@ func (w *wallet) key(account string) ed25519.PrivateKey {
 		w.keys[account] = coin.Key(account)
 	}
 	return w.keys[account]
+}
+
+// public returns the key by which signatures of an account, or of a validator, are
+// verified.
+func (w *wallet) public(name string) ed25519.PublicKey {
+	key, is := w.key(name).Public().(ed25519.PublicKey)
+	if !is {
+		panic("ledger: the public part of a key is of another kind")
+	}
+	return key
 }
 
 // refused is the error of an answer that is a refusal, which is for good.
@@ -61,12 +72,33 @@ func (w *wallet) submit(env client.Env, op history.Op, t *coin.Transfer) history
 	if err != nil {
 		return ended(op, err, true) // nothing was signed yet
 	}
-	t.Until = wire.NewDecoder(answer).Uvarint() + lifetime
-	t.Sign(w.key(t.From))
+	height := wire.NewDecoder(answer).Uvarint()
+	t.Until = height + lifetime
+	w.sign(t, op.Value.Get("flaw").Text(), height)
 	if _, err := ask(env, coin.Request{Ask: coin.Submit, Tx: *t}); err != nil {
 		return ended(op, err, false)
 	}
 	return client.OK(op, op.Value)
+}
+
+// sign signs a transfer, if need be with the flaw that the workload asks for.
+func (w *wallet) sign(t *coin.Transfer, flaw string, height uint64) {
+	by := t.From
+	switch flaw {
+	case "stolen":
+		by = t.To
+	case "overflow":
+		t.Amount, t.Fee = t.Amount+1<<63, t.Fee+1<<63
+	case "late":
+		t.Until = height
+	case "endless":
+		t.Until = math.MaxUint64
+	case "self":
+		t.To = t.From
+	}
+	if t.Sign(w.key(by)); flaw == "unsigned" {
+		t.Sig = nil
+	}
 }
 
 // ended completes an operation that came to nothing.
@@ -79,7 +111,10 @@ func ended(op history.Op, err error, readOnly bool) history.Op {
 }
 
 // payer does the operations of the workload transfer.
-type payer struct{ wallet }
+type payer struct {
+	wallet
+	*judge
+}
 
 // Invoke does one operation.
 func (c *payer) Invoke(env client.Env, op history.Op) history.Op {
@@ -99,7 +134,7 @@ func (c *payer) Invoke(env client.Env, op history.Op) history.Op {
 	case "balances":
 		return balances(env, op)
 	case "observe":
-		return observe(env, op)
+		return c.observe(env, op)
 	default:
 		return client.Fail(op, "bad-request: no operation "+op.F)
 	}
@@ -134,16 +169,23 @@ func balances(env client.Env, op history.Op) history.Op {
 		return ended(op, err, true)
 	}
 	var accounts []history.Value
+	kvs := []history.Value{str("tip"), name(tip)}
 	for _, p := range purses {
-		accounts = append(accounts, history.String(p.Account), history.Int(p.Money))
+		if p.Money > most || p.Money < -most {
+			kvs = append(kvs, str("false"), str(fmt.Sprintf("account %s has %d, %v", p.Account, p.Money, errMoney)))
+			break // sums of that could go wrong
+		}
+		accounts = append(accounts, str(p.Account), history.Int(p.Money))
 	}
-	return client.OK(op, history.Map(str("tip"), name(tip), str("accounts"), history.Map(accounts...)))
+	return client.OK(op, history.Map(append(kvs, str("accounts"), history.Map(accounts...))...))
 }
 
-// observe asks for the chain. What the chain named by "since" has is not told
-// again: it was part of an earlier observation.
-func observe(env client.Env, op history.Op) history.Op {
-	r := coin.Request{Ask: coin.Observe, All: op.Final, Since: coin.ParseBrief(op.Value.Get("since").Text())}
+// observe asks for the chain, and looks at it. What the chain named by "since" has is
+// not told again, nor are as many votes as "heard" says: they were part of an earlier
+// observation.
+func (c *payer) observe(env client.Env, op history.Op) history.Op {
+	heard, _ := op.Value.Get("heard").Int()
+	r := coin.Request{Ask: coin.Observe, All: op.Final, Since: coin.ParseBrief(op.Value.Get("since").Text()), Heard: uint64(heard)}
 	answer, err := ask(env, r)
 	if err != nil {
 		return ended(op, err, true)
@@ -153,7 +195,13 @@ func observe(env client.Env, op history.Op) history.Op {
 		return ended(op, err, true)
 	}
 	kvs := []history.Value{str("tip"), name(v.Tip), str("finalized"), name(v.Final), str("bound"), name(v.Bound)}
-	var blocks, expired []history.Value
+	if err := c.chain(&v, env.Nodes()); err != nil {
+		kvs = append(kvs, str("false"), str(err.Error()))
+	}
+	if err := c.final(v.Final, v.Seal, env.Nodes()); err != nil {
+		kvs = append(kvs, str("unproven"), str(err.Error()))
+	}
+	var blocks, expired, votes []history.Value
 	for _, b := range v.Blocks {
 		blocks = append(blocks, told(b))
 	}
@@ -161,9 +209,10 @@ func observe(env client.Env, op history.Op) history.Op {
 		expired = append(expired, number64(id))
 	}
 	kvs = append(kvs, str("blocks"), history.List(blocks...))
-	if v.Vote != nil {
-		kvs = append(kvs, str("votes"), history.List(voted(v.Vote)))
+	for i := range v.Votes {
+		votes = append(votes, voted(&v.Votes[i]))
 	}
+	kvs = append(kvs, str("votes"), history.List(votes...), str("heard"), number64(v.Heard))
 	if op.Final {
 		kvs = append(kvs, str("expired"), history.List(expired...))
 	}
@@ -171,11 +220,15 @@ func observe(env client.Env, op history.Op) history.Op {
 }
 
 // told is a block as histories have it. Money that it makes is a transfer from
-// nobody.
+// nobody. What is more money than there can be is left out: that it is there is
+// wrong enough, and sums of it would be nonsense.
 func told(b coin.Told) history.Value {
 	var txs []history.Value
 	for i := range b.Txs {
 		t := &b.Txs[i]
+		if t.Amount > most || t.Fee > most {
+			continue
+		}
 		if t.From == "" {
 			txs = append(txs, history.Map(str("id"), str(fmt.Sprint("genesis-", t.To)), str("to"), str(t.To), str("amount"), number64(t.Amount)))
 			continue
@@ -186,7 +239,7 @@ func told(b coin.Told) history.Value {
 		}
 		txs = append(txs, history.Map(append(kvs, str("nonce"), number64(t.Nonce))...))
 	}
-	if b.Pay > 0 {
+	if b.Pay > 0 && b.Pay <= most {
 		txs = append(txs, history.Map(str("id"), str("pay-"+b.Name.String()), str("to"), str(b.Miner), str("amount"), number64(b.Pay)))
 	}
 	kvs := []history.Value{str("id"), name(b.Name), str("height"), number64(b.Height), str("work"), number64(b.Work)}
@@ -203,7 +256,10 @@ func voted(v *coin.Vote) history.Value {
 
 // stamper does the operations of the workload notary. The document is a number,
 // and the text that is stamped names it.
-type stamper struct{ wallet }
+type stamper struct {
+	wallet
+	*judge
+}
 
 // Invoke does one operation.
 func (c *stamper) Invoke(env client.Env, op history.Op) history.Op {
@@ -220,7 +276,7 @@ func (c *stamper) Invoke(env client.Env, op history.Op) history.Op {
 		}
 		return op
 	case "proof":
-		return prove(env, op, uint64(doc))
+		return c.prove(env, op, uint64(doc))
 	default:
 		return client.Fail(op, "bad-request: no operation "+op.F)
 	}
@@ -233,7 +289,7 @@ func text(doc uint64) string { return "document " + strconv.FormatUint(doc, 10) 
 // at it. A node that has none cannot say that there is none as long as faults
 // may keep it from knowing: only after recovery is that an answer. Evidence that
 // proves nothing is one at any time.
-func prove(env client.Env, op history.Op, doc uint64) history.Op {
+func (c *stamper) prove(env client.Env, op history.Op, doc uint64) history.Op {
 	answer, err := ask(env, coin.Request{Ask: coin.Proof, ID: doc})
 	var no refused
 	if errors.As(err, &no) && op.Final {
@@ -243,8 +299,8 @@ func prove(env client.Env, op history.Op, doc uint64) history.Op {
 		return ended(op, err, true)
 	}
 	e, err := coin.ParseEvidence(answer)
-	if err == nil && (e.Tx.ID != doc || e.Tx.From != coin.Notary || e.Tx.Memo != text(doc)) {
-		err = errors.New("a proof of another document")
+	if err == nil {
+		err = c.proof(&e, doc, env.Nodes())
 	}
 	if err != nil {
 		return client.OK(op, history.Map(str("false"), str(err.Error())))

@@ -145,12 +145,16 @@ func number(s targets.Settings, name string, least, most uint64) (uint64, error)
 }
 
 // Client returns a constructor of clients for the workloads transfer and notary.
-func (ledger) Client(_ targets.Settings, workload string) (func() client.Client, error) {
+func (ledger) Client(s targets.Settings, workload string) (func() client.Client, error) {
+	rules, err := config(s)
+	if err != nil {
+		return nil, err
+	}
 	switch workload {
 	case "transfer":
-		return func() client.Client { return &payer{} }, nil
+		return func() client.Client { return &payer{judge: newJudge(rules)} }, nil
 	case "notary":
-		return func() client.Client { return &stamper{} }, nil
+		return func() client.Client { return &stamper{judge: newJudge(rules)} }, nil
 	default:
 		return nil, fmt.Errorf("target ledger: %w: %w", suggest.Unknown("workload", workload, []string{"transfer", "notary"}), targets.ErrUnsupported)
 	}

@@ -120,6 +120,15 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func settings(t *testing.T, given map[string]string) targets.Settings {
+	t.Helper()
+	s, err := targets.Fill(ledger.New(), given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // answers is a node that gives one answer after the other.
 type answers struct {
 	client.Env
@@ -128,7 +137,8 @@ type answers struct {
 	got  []coin.Request
 }
 
-func (a *answers) Node() int { return 0 }
+func (a *answers) Node() int  { return 0 }
+func (a *answers) Nodes() int { return 5 }
 
 func (a *answers) Call(_ int, body []byte) ([]byte, error) {
 	r, err := coin.ParseRequest(body)
@@ -174,7 +184,7 @@ func TestEndings(t *testing.T) {
 		"no proof":        {"notary", "proof", history.Int(1), [][]byte{no}, nil, history.Fail},
 		"a proof of what": {"notary", "proof", history.Int(1), [][]byte{yes}, nil, history.OK},
 	} {
-		newClient, err := ledger.New().Client(nil, c.workload)
+		newClient, err := ledger.New().Client(settings(t, nil), c.workload)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +206,7 @@ func TestProofs(t *testing.T) {
 	txs := []coin.Transfer{stamp(1), stamp(2)}
 	h := coin.Header{Root: coin.Root(txs), Height: 9, Work: 1}
 	e := coin.Evidence{Header: h, Tx: txs[0], Path: coin.PathOf(txs, 0)}
-	newClient, _ := ledger.New().Client(nil, "notary")
+	newClient, _ := ledger.New().Client(settings(t, map[string]string{"finality": "depth"}), "notary")
 	for doc, want := range map[int64]string{1: "height", 2: "false"} {
 		got := newClient().Invoke(&answers{give: [][]byte{e.Append(nil)}}, history.Op{F: "proof", Value: history.Int(doc)})
 		if got.Type != history.OK || got.Value.Get(want).IsNil() {

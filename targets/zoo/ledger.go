@@ -2,8 +2,8 @@ package zoo
 
 import "github.com/ordeal-dev/ordeal/targets"
 
-// ledger is the bugs of the ledger. Those of consensus (PW1, PW4, PW5, PW10, PW12)
-// need forks, which a partition makes; those of validation (PW6, PW7, PW13) need
+// ledger is the bugs of the ledger. Those of consensus (PW1, PW4, PW5, PW10, PW12, PW14
+// to PW16) need forks, which a partition makes; those of validation (PW6, PW7, PW13) need
 // a block that is not valid, which a Byzantine miner makes.
 var ledger = []targets.Bug{
 	{
@@ -96,5 +96,26 @@ var ledger = []targets.Bug{
 		Mirrors: "CVE-2010-5139 and its kin (sums of a block that nobody checked)",
 		Fault:   "byzantine", Checker: "ledger", Anomaly: "negative-balance",
 		Command: command("ledger", "kind=pow", "transfer", "byzantine", "PW13"),
+	},
+	{
+		ID: "PW14", Target: "ledger",
+		Summary: "a checkpoint is justified by two thirds of the votes, and not by more than that: by 3 of 5",
+		Mirrors: "the threshold of Byzantine agreement (2f instead of 2f+1)",
+		Fault:   "partition", Checker: "ledger", Anomaly: "false-finality",
+		Command: command("ledger", "kind=pow", "transfer", "partition", "PW14"),
+	},
+	{
+		ID: "PW15", Target: "ledger",
+		Summary: "a node sends its votes and does not write them down",
+		Mirrors: "CometBFT 6031 and tendermint 10108 (what was signed last is not durable)",
+		Fault:   "kill", Checker: "ledger", Anomaly: "early-status",
+		Command: command("ledger", "kind=pow", "transfer", "partition,kill", "PW15"),
+	},
+	{
+		ID: "PW16", Target: "ledger",
+		Summary: "transfers expire when the chain is high enough, although that end of it may still be replaced by one that has them",
+		Mirrors: "Radix DLT 2021 (transactions that were said to have failed were committed later)",
+		Fault:   "partition", Checker: "ledger", Anomaly: "early-status",
+		Command: command("ledger", "kind=pow", "transfer", "partition", "PW16"),
 	},
 }

@@ -46,6 +46,7 @@ type chains struct {
 	gone      map[string]bool        // transfers that an observation says expired
 	votes     map[string][]chainVote // by validator and step
 	odd       error                  // two descriptions of one block
+	end       int64                  // when the last look before the final phase was over
 	loose     bool                   // there are observations of chains that were not all described
 }
 
@@ -235,6 +236,9 @@ func (l *chains) number() {
 		return gone
 	})
 	for _, w := range l.seen {
+		if !w.Invoke.Final {
+			l.end = max(l.end, w.Complete.Time)
+		}
 		for b := w.tip; b != nil && b.adopted == nil; b = l.blocks[b.parent] {
 			b.adopted = w
 		}

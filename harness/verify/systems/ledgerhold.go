@@ -21,7 +21,7 @@ func (l *chains) hold() error {
 	}
 	for _, check := range []func() error{
 		func() error { return l.stays(finalOf) }, func() error { return l.stays(confirmedOf) },
-		l.weigh, l.addUp, l.allThere, l.oneStory, l.oneVote,
+		l.goesOn, l.weigh, l.addUp, l.allThere, l.oneStory, l.borneOut, l.oneVote,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -63,6 +63,23 @@ func (l *chains) stays(settled func(*chainView) *chainBlock) error {
 			if v := top[name]; v != nil && l.binds(v, w) && !settled(v).on(w.tip) {
 				return fmt.Errorf("what is settled at %d is not on the chain of %d", v.Inv, w.Inv)
 			}
+		}
+	}
+	return nil
+}
+
+// goesOn confirms that something has become final after the load: for each node, it is
+// its highest final block before the final phase that counts.
+func (l *chains) goesOn() error {
+	top := make(map[string]*chainView)
+	for _, w := range l.seen {
+		if old := top[w.Invoke.Node]; !w.Invoke.Final && w.final != nil && (old == nil || old.final.height < w.final.height) {
+			top[w.Invoke.Node] = w
+		}
+	}
+	for _, w := range l.seen {
+		if v := top[w.Invoke.Node]; w.Invoke.Final && v != nil && l.stalled(v, w) {
+			return fmt.Errorf("nothing has become final from %d to %d", v.Inv, w.Inv)
 		}
 	}
 	return nil
@@ -261,6 +278,29 @@ func (l *chains) oneStory() error {
 			if s := first[key]; s != nil && (l.vanished(s, t) || l.flipped(s, t)) {
 				return fmt.Errorf("the status of %s at %d takes back that at %d", idOf(t.Invoke.Value), t.Inv, s.Inv)
 			}
+		}
+	}
+	return nil
+}
+
+// borneOut confirms that no client found anything wrong by itself, and that the next
+// view of a node that names a final block bears out each status. What is final does not
+// get less, so that those after it need not be looked at.
+func (l *chains) borneOut() error {
+	next := make(map[string][]*chainView)
+	for _, w := range l.seen {
+		if l.falsified(w.Op, "false") || l.falsified(w.Op, "unproven") {
+			return fmt.Errorf("the client at %d was shown what is false", w.Inv)
+		}
+		if w.final != nil {
+			next[w.Invoke.Node] = append(next[w.Invoke.Node], w)
+		}
+	}
+	for _, s := range l.statuses {
+		views := next[s.Invoke.Node]
+		i, _ := slices.BinarySearchFunc(views, s.Res, func(w *chainView, res int) int { return cmp.Compare(w.Inv, res) })
+		if i < len(views) && l.early(s, views[i]) {
+			return fmt.Errorf("the view at %d does not bear out the status at %d", views[i].Inv, s.Inv)
 		}
 	}
 	return nil

@@ -27,6 +27,10 @@ func (l *chains) rules() map[string]roleRule {
 	return map[string]roleRule{
 		"finality-fork": fork(finalOf), "confirmed-fork": fork(confirmedOf),
 		"finality-reversal": reversal(finalOf), "deep-reorg": reversal(confirmedOf),
+		"stalled-finality": {2, func(o []*claim.Op, _ string) bool { // v, v
+			v, w := view(o[0]), view(o[1])
+			return v != nil && w != nil && l.stalled(v, w)
+		}},
 		"lighter-chain": {2, func(o []*claim.Op, _ string) bool { // v, v
 			v, w := view(o[0]), view(o[1])
 			return v != nil && w != nil && v.weighs() && w.weighs() && v.Invoke.Node == w.Invoke.Node && v.Before(w.Op) && lighter(v, w)
@@ -45,9 +49,12 @@ func (l *chains) rules() map[string]roleRule {
 		"vanished-transfer": {2, func(o []*claim.Op, item string) bool { // s, s or s, v
 			return asks(o[0], item) && (l.vanished(o[0], o[1]) || l.missing(o[0], view(o[1])))
 		}},
-		"status-flip":        {2, func(o []*claim.Op, item string) bool { return l.flipped(o[0], o[1]) && asks(o[0], item) }}, // s, s
-		"inconsistent-block": {2, l.inconsistent},                                                                             // two observations; item: the block
-		"double-sign":        {2, l.doubleSign},                                                                               // two observations; item: the validator
+		"status-flip":        {2, func(o []*claim.Op, item string) bool { return l.flipped(o[0], o[1]) && asks(o[0], item) }},     // s, s
+		"early-status":       {2, func(o []*claim.Op, item string) bool { return asks(o[0], item) && l.early(o[0], view(o[1])) }}, // s, v
+		"false-proof":        {1, func(o []*claim.Op, _ string) bool { return l.falsified(o[0], "false") }},                       // an answer
+		"false-finality":     {1, func(o []*claim.Op, _ string) bool { return l.falsified(o[0], "unproven") }},                    // an answer
+		"inconsistent-block": {2, l.inconsistent},                                                                                 // two observations; item: the block
+		"double-sign":        {2, l.doubleSign},                                                                                   // two observations; item: the validator
 	}
 }
 
@@ -303,6 +310,46 @@ func (l *chains) missing(s *claim.Op, w *chainView) bool {
 
 func (l *chains) flipped(s, t *claim.Op) bool {
 	return !l.provisional && l.answer(s) != "" && refusal(s) && l.answer(t) == "confirmed" && s.Before(t) && s.Invoke.Value.Equal(t.Invoke.Value)
+}
+
+// stalled reports whether nothing has become final for the node of two views from
+// before the final phase to a time in it when something should have.
+func (l *chains) stalled(v, w *chainView) bool {
+	return !l.provisional && l.inclusion > 0 && !v.Invoke.Final && w.Invoke.Final && v.Invoke.Node == w.Invoke.Node &&
+		v.final != nil && w.final != nil && w.final.height <= v.final.height && l.end+l.inclusion <= w.Invoke.Time
+}
+
+// early reports whether a view of the same node does not bear out a status before it.
+func (l *chains) early(s *claim.Op, w *chainView) bool {
+	if l.provisional || w == nil || w.final == nil || l.answer(s) == "" || !s.Before(w.Op) || s.Invoke.Node != w.Invoke.Node {
+		return false
+	}
+	id := idOf(s.Invoke.Value)
+	switch l.answer(s) {
+	case "confirmed":
+		for _, tip := range []*chainBlock{w.final, w.confirmed} {
+			if by, _ := l.places(tip, func(t chainTx) bool { return t.id == id }); len(by) > 0 {
+				return false
+			}
+		}
+		return true
+	case "expired":
+		return slices.ContainsFunc(l.submitted[id], func(t *claim.Op) bool {
+			if !l.accepted(t) {
+				return false
+			}
+			until, limited := t.Complete.Value.Get("until").Int()
+			return limited && w.final.height < until
+		})
+	default:
+		return false
+	}
+}
+
+// falsified reports whether a client found something wrong with an answer by itself.
+func (l *chains) falsified(o *claim.Op, key string) bool {
+	return o.Happened() && !l.lies(o.Invoke.Node) && slices.Contains([]string{"observe", "status", "balances"}, o.Invoke.F) &&
+		!o.Complete.Value.Get(key).IsNil()
 }
 
 func (l *chains) observed(o *claim.Op) bool {

@@ -25,6 +25,7 @@ type Request struct {
 	ID    uint64   // of Status and Proof: the transfer
 	Tx    Transfer // of Submit
 	Since Brief    // of Observe: the tip of a chain that the client knows, or zero
+	Heard uint64   // of Observe: how many votes the client knows
 	All   bool     // of Observe: with all transfers that expired
 }
 
@@ -41,7 +42,7 @@ func (r *Request) Append(b []byte) []byte {
 		if r.All {
 			all = 1
 		}
-		return append(append(b, all), r.Since[:]...)
+		return wire.AppendUvarints(append(append(b, all), r.Since[:]...), r.Heard)
 	default:
 		return b
 	}
@@ -63,6 +64,7 @@ func ParseRequest(b []byte) (r Request, err error) {
 		for i := range r.Since {
 			r.Since[i] = d.Byte()
 		}
+		r.Heard = d.Uvarint()
 	case Height, Balances:
 	default:
 		return r, errAsk
@@ -93,9 +95,12 @@ const (
 
 // View is what a node takes for its chain.
 type View struct {
-	Tip, Final, Bound Hash   // Bound is the block that the node may not leave
-	Blocks            []Told // those that Since does not build on, each after its parent: up to the tip, Final and Bound
-	Vote              *Vote  // the last of the node's own
+	Tip, Final, Bound Hash     // Bound is the block that the node may not leave
+	Base              []Header // that of the block below the first of Blocks, if there is one
+	Blocks            []Told   // those that Since does not build on, each after its parent: up to the tip, Final and Bound
+	Seal              []Vote   // those by which Final is final
+	Votes             []Vote   // all that the node has counted but for the first Heard, and the last of its own
+	Heard             uint64   // how many it has counted
 	Expired           []uint64
 }
 
@@ -111,14 +116,42 @@ func (v *View) Append(b []byte) []byte {
 	b = append(append(append(b, v.Tip[:]...), v.Final[:]...), v.Bound[:]...)
 	b = wire.AppendUvarints(b, uint64(len(v.Expired)))
 	b = wire.AppendUvarints(b, v.Expired...)
+	b = appendHeaders(b, v.Base)
 	b = wire.AppendUvarints(b, uint64(len(v.Blocks)))
 	for _, t := range v.Blocks {
 		b = t.Block.Append(append(b, t.Name[:]...))
 	}
-	if v.Vote != nil {
-		b = v.Vote.Append(b)
+	return wire.AppendUvarints(appendVotes(appendVotes(b, v.Seal), v.Votes), v.Heard)
+}
+
+func appendHeaders(b []byte, headers []Header) []byte {
+	b = wire.AppendUvarints(b, uint64(len(headers)))
+	for i := range headers {
+		b = headers[i].Append(b)
 	}
 	return b
+}
+
+func readHeaders(d *wire.Decoder) (headers []Header) {
+	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
+		headers = append(headers, readHeader(d))
+	}
+	return headers
+}
+
+func appendVotes(b []byte, votes []Vote) []byte {
+	b = wire.AppendUvarints(b, uint64(len(votes)))
+	for i := range votes {
+		b = votes[i].Append(b)
+	}
+	return b
+}
+
+func readVotes(d *wire.Decoder) (votes []Vote) {
+	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
+		votes = append(votes, ReadVote(d))
+	}
+	return votes
 }
 
 // ParseView reads what follows the Yes of Observe.
@@ -128,14 +161,11 @@ func ParseView(b []byte) (v View, err error) {
 	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
 		v.Expired = append(v.Expired, d.Uvarint())
 	}
+	v.Base = readHeaders(d)
 	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
 		v.Blocks = append(v.Blocks, Told{ReadHash(d), ReadBlock(d)})
 	}
-	if rest := d.Rest(); len(rest) > 0 {
-		d = wire.NewDecoder(rest)
-		vote := ReadVote(d)
-		v.Vote = &vote
-	}
+	v.Seal, v.Votes, v.Heard = readVotes(d), readVotes(d), d.Uvarint()
 	return v, d.Done()
 }
 
@@ -165,12 +195,14 @@ func ParsePurses(b []byte) (tip Hash, purses []Purse, err error) {
 	return tip, purses, d.Done()
 }
 
-// Evidence shows that a transfer is in a block: it is all that somebody who
-// knows the name of the block needs.
+// Evidence shows that a transfer is in a block, and that the block is final: it is
+// all that somebody needs who knows the validators.
 type Evidence struct {
 	Header Header
 	Tx     Transfer
 	Path   Path
+	Above  []Header // those of the blocks from the one above it up to a final one, the lowest first
+	Seal   []Vote   // those by which that one is final
 }
 
 // Append appends the evidence, as the answer to Proof.
@@ -184,17 +216,18 @@ func (e *Evidence) Append(b []byte) []byte {
 		}
 		b = append(append(b, side), s.Sibling[:]...)
 	}
-	return b
+	return appendVotes(appendHeaders(b, e.Above), e.Seal)
 }
 
 // ParseEvidence reads what follows the Yes of Proof. It is an error if the
-// evidence does not hold.
+// evidence does not lead from the transfer to the block.
 func ParseEvidence(b []byte) (e Evidence, err error) {
 	d := wire.NewDecoder(b)
 	e.Header, e.Tx = readHeader(d), ReadTransfer(d)
 	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
 		e.Path = append(e.Path, Step{d.Byte() == 1, ReadHash(d)})
 	}
+	e.Above, e.Seal = readHeaders(d), readVotes(d)
 	if err := d.Done(); err != nil {
 		return e, err
 	}

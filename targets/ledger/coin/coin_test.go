@@ -98,13 +98,13 @@ func TestRoundTrips(t *testing.T) {
 		vote.Sign(coin.Key("n1"))
 		view := coin.View{Tip: b.Hash(), Final: coin.Hash{4}, Bound: coin.Hash{5}, Blocks: []coin.Told{{Name: b.Hash(), Block: b}}, Expired: []uint64{1, 2}}
 		if rapid.Bool().Draw(rt, "voted") {
-			view.Vote = &vote
+			view.Base, view.Seal, view.Votes, view.Heard = []coin.Header{b.Header}, []coin.Vote{vote}, []coin.Vote{vote, vote}, 7
 		}
 		if got, err := coin.ParseView(view.Append(nil)[1:]); err != nil || !reflect.DeepEqual(got, view) {
 			rt.Fatalf("%v %+v", err, got)
 		}
 		i := rapid.IntRange(0, len(txs)-1).Draw(rt, "i")
-		e := coin.Evidence{Header: b.Header, Tx: txs[i], Path: coin.PathOf(txs, i)}
+		e := coin.Evidence{Header: b.Header, Tx: txs[i], Path: coin.PathOf(txs, i), Above: view.Base, Seal: view.Seal}
 		if got, err := coin.ParseEvidence(e.Append(nil)[1:]); err != nil || !reflect.DeepEqual(got, e) {
 			rt.Fatalf("%v %+v", err, got)
 		}
@@ -118,7 +118,7 @@ func TestRoundTrips(t *testing.T) {
 		}
 		for _, r := range []coin.Request{
 			{Ask: coin.Height}, {Ask: coin.Submit, Tx: txs[0]}, {Ask: coin.Status, ID: 7}, {Ask: coin.Balances},
-			{Ask: coin.Observe, Since: view.Tip.Brief(), All: true}, {Ask: coin.Proof, ID: 9},
+			{Ask: coin.Observe, Since: view.Tip.Brief(), Heard: 3, All: true}, {Ask: coin.Proof, ID: 9},
 		} {
 			if got, err := coin.ParseRequest(r.Append(nil)); err != nil || !reflect.DeepEqual(got, r) {
 				rt.Fatalf("%v %+v, was %+v", err, got, r)

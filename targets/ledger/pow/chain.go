@@ -17,16 +17,16 @@ var (
 )
 
 // sound says what is wrong with a block by itself and on its parent. Whether its
-// transfers fit the accounts is seen when the chain comes to it.
+// transfers fit the accounts is seen when the chain comes to it. Transfers that the
+// header does not stand for say nothing of the block: somebody has changed them.
 func (n *node) sound(b *coin.Block, name coin.Hash, parent *block) error {
 	switch {
-	case b.Height != parent.Height+1 || b.Time != timely(parent, b.Time, n.cfg.Interval),
-		b.Work != nextWork(parent, b.Time, n.cfg.Interval), len(b.Txs) > maxTxs:
+	case !b.Sealed():
+		return errRoot
+	case !Follows(&b.Header, &parent.Header, n.cfg.Interval), len(b.Txs) > maxTxs:
 		return errHeader
 	case !name.Proven(b.Work):
 		return errWork
-	case !b.Sealed():
-		return errRoot
 	case n.cfg.has(OwnClock) && b.Time > n.env.Wall()+second:
 		return errAhead
 	}
@@ -194,7 +194,11 @@ func (n *node) condemn(b *block) {
 // settled does what follows from a new chain or a new final block: transfers
 // expire, a vote may be due, and mining goes on elsewhere.
 func (n *node) settled() {
-	for _, t := range n.pool.expire(n.final().Height) {
+	over := n.final().Height
+	if n.cfg.has(HastyExpiry) {
+		over = n.tip.Height
+	}
+	for _, t := range n.pool.expire(over) {
 		if n.books.used[spend{t.From, t.Nonce}] {
 			n.sometimes(factConflict)
 		}

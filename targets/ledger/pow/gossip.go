@@ -1,6 +1,8 @@
 package pow
 
 import (
+	"errors"
+
 	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
@@ -138,6 +140,9 @@ func (n *node) ask(from actor.NodeID, name coin.Hash) {
 	if last, asked := n.chased[name]; asked && now < last+chaseEvery || n.flying[name] || n.refused[name] || n.cfg.has(NoOrphans) {
 		return
 	}
+	if len(n.chased) >= maxNames {
+		clear(n.chased)
+	}
 	n.chased[name] = now
 	msg := append([]byte{msgGet}, name[:]...)
 	for _, h := range locator(n.tip) {
@@ -197,7 +202,12 @@ func (n *node) takeBlock(from actor.NodeID, b *coin.Block, name coin.Hash) {
 	}
 	if err := n.sound(b, name, parent); err != nil {
 		n.env.Logf("block %v of %s from %v has %v", name, b.Miner, from, err)
-		n.refused[name] = true
+		if !errors.Is(err, errRoot) {
+			if len(n.refused) >= maxNames {
+				clear(n.refused) // they are judged anew if they come again
+			}
+			n.refused[name] = true
+		}
 		return
 	}
 	n.keepBlock(from, b, name)
@@ -245,8 +255,11 @@ type orphan struct {
 	from  actor.NodeID
 }
 
-// maxOrphans bounds what others can make a node remember.
-const maxOrphans = 500
+// What others can make a node remember has bounds.
+const (
+	maxOrphans = 500
+	maxNames   = 10_000 // of blocks that were refused, or asked for, and of accounts
+)
 
 func newOrphans() orphans {
 	return orphans{of: map[coin.Hash][]orphan{}, names: map[coin.Hash]bool{}}

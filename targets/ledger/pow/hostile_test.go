@@ -84,8 +84,8 @@ func (s *script) blocks(n *node) []byte {
 // have.
 func (s *script) block(n *node, parent *block) *coin.Block {
 	b := &coin.Block{Header: coin.Header{Parent: parent.name, Height: parent.Height + 1, Miner: []string{"n1", n.self, ""}[s.below(3)], Pay: 10}}
-	b.Time = timely(parent, parent.Time+int64(s.below(8))*300*ms, n.cfg.Interval)
-	b.Work = nextWork(parent, b.Time, n.cfg.Interval)
+	b.Time = timely(&parent.Header, parent.Time+int64(s.below(8))*300*ms, n.cfg.Interval)
+	b.Work = nextWork(&parent.Header, b.Time, n.cfg.Interval)
 	for range s.below(3) {
 		b.Txs = append(b.Txs, s.transfer())
 	}

@@ -66,8 +66,8 @@ func logarithm(u uint64) uint64 {
 // draft returns the block that would come next, without its proof.
 func (n *node) draft() *coin.Block {
 	b := &coin.Block{Header: coin.Header{Parent: n.tip.name, Height: n.tip.Height + 1, Miner: n.self}}
-	b.Time = timely(n.tip, n.env.Wall(), n.cfg.Interval)
-	b.Work = nextWork(n.tip, b.Time, n.cfg.Interval)
+	b.Time = timely(&n.tip.Header, n.env.Wall(), n.cfg.Interval)
+	b.Work = nextWork(&n.tip.Header, b.Time, n.cfg.Interval)
 	txs, fees := n.books.choose(n.candidates(), b.Height)
 	b.Txs, b.Pay = txs, n.cfg.Reward+fees
 	n.spoil(b)
@@ -80,6 +80,9 @@ func (n *node) draft() *coin.Block {
 func (n *node) found(b *coin.Block) {
 	name := b.Hash()
 	if n.rogue.spoils() {
+		if n.rogue.deed == garble {
+			n.garble(b)
+		}
 		n.tellAll(b.Append([]byte{msgBlocks}))
 		n.rogue.done++
 		n.mineNext()
@@ -93,7 +96,7 @@ func (n *node) found(b *coin.Block) {
 		if n.rogue.keeps() {
 			n.hide(n.tree.blocks[name])
 		} else {
-			n.tellAll(b.Append([]byte{msgBlocks}))
+			n.show(b)
 		}
 		n.changed(before, n.env.Self())
 		if n.tip == before {

@@ -60,9 +60,9 @@ func New(env actor.Env, cfg Config) actor.Node {
 	for id := range actor.NodeID(env.Nodes()) {
 		n.peers = append(n.peers, id.String())
 	}
-	n.tree = newTree(genesis(&n.cfg))
+	n.tree = newTree(Genesis(&n.cfg))
 	n.tip = n.tree.genesis
-	n.gadget = newGadget(n.tip, env.Nodes(), cfg.has(AnyVote))
+	n.gadget = newGadget(n.tip, env.Nodes(), cfg.Bugs)
 	if err := n.books.connect(n.tip); err != nil {
 		panic(fmt.Sprintf("pow: the genesis block has %v", err))
 	}
@@ -71,8 +71,8 @@ func New(env actor.Env, cfg Config) actor.Node {
 	return n
 }
 
-// genesis is the block that all chains begin with.
-func genesis(cfg *Config) *coin.Block {
+// Genesis returns the block that all chains begin with.
+func Genesis(cfg *Config) *coin.Block {
 	b := &coin.Block{Header: coin.Header{Work: baseWork}}
 	for i := range cfg.Accounts {
 		b.Txs = append(b.Txs, coin.Transfer{ID: uint64(i), To: Account(i), Amount: cfg.Money})
@@ -101,6 +101,9 @@ func (n *node) signed(t *coin.Transfer) bool {
 func (n *node) signer(name string) ed25519.PublicKey {
 	key, ok := n.keys[name]
 	if !ok {
+		if len(n.keys) >= maxNames {
+			clear(n.keys)
+		}
 		key = coin.Key(name).Public().(ed25519.PublicKey)
 		n.keys[name] = key
 	}

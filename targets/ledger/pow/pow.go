@@ -78,12 +78,16 @@ const (
 	OwnClock      Bug = "PW11" // a block from beyond the node's own clock is invalid for good
 	AnyVote       Bug = "PW12" // votes are counted, not voters
 	Overdraft     Bug = "PW13" // blocks may take more from an account than it has
+	FewVotes      Bug = "PW14" // two thirds of the votes are enough, and not more than that
+	ForgetVotes   Bug = "PW15" // a node's own votes are not written down
+	HastyExpiry   Bug = "PW16" // transfers expire by the tip of the chain, not by what is final
 )
 
 // Bugs returns all bugs.
 func Bugs() []Bug {
 	return []Bug{LongestChain, DropReorged, SpendTwice, FirstSeen, VoteAgain, AnyPay, NoSignatures,
-		KeepBalances, LazyTransfers, NoOrphans, OwnClock, AnyVote, Overdraft}
+		KeepBalances, LazyTransfers, NoOrphans, OwnClock, AnyVote, Overdraft,
+		FewVotes, ForgetVotes, HastyExpiry}
 }
 
 // Config shapes a ledger. All nodes have the same one.

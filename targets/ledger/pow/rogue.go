@@ -14,20 +14,30 @@ import (
 type deed string
 
 // The deeds. Those that keep blocks back show others a valid chain, later; those
-// that spoil blocks show them one that is not.
+// that spoil blocks show them one that is not; and those of a validator that is two
+// let others see two chains. See spoil.go for what is wrong with blocks.
 const (
-	honest   deed = actor.Honest
-	withhold deed = "withhold"     // mine in private, and show the chain when it has got ahead
-	respend  deed = "double-spend" // the same, with a transfer to itself in place of one that waits
-	inflate  deed = "inflate"      // mine blocks that pay too much
-	forge    deed = "forge"        // with a transfer that was changed after it was signed
-	twice    deed = "twice"        // with a transfer that the chain has already
-	overdraw deed = "overdraw"     // with a transfer of more money than there is
+	honest      deed = actor.Honest
+	withhold    deed = "withhold"     // mine in private, and show the chain when it has got ahead
+	respend     deed = "double-spend" // the same, with a transfer to itself in place of one that waits
+	inflate     deed = "inflate"      // mine blocks that make too much money
+	forge       deed = "forge"        // with a transfer that its account did not sign as it is
+	twice       deed = "twice"        // with a transfer, or a nonce, that was used before
+	overdraw    deed = "overdraw"     // with a transfer of more money than there is
+	outlive     deed = "outlive"      // with a transfer whose time is over
+	garble      deed = "garble"       // whose header is wrong
+	mangle      deed = "mangle"       // show some nodes other transfers than the header stands for
+	equivocate  deed = "equivocate"   // mine and vote for two chains at once
+	impersonate deed = "impersonate"  // the same, and vote in the names of others
 )
 
 // Deeds returns the names of what a Byzantine node can be told to do.
 func Deeds() []string {
-	return []string{string(withhold), string(respend), string(inflate), string(forge), string(twice), string(overdraw)}
+	var names []string
+	for _, d := range []deed{withhold, respend, inflate, forge, twice, overdraw, outlive, garble, mangle, equivocate, impersonate} {
+		names = append(names, string(d))
+	}
+	return names
 }
 
 // rogue is what makes a node Byzantine. It is forgotten with the process.
@@ -38,6 +48,7 @@ type rogue struct {
 	hidden map[*block]bool
 	others *block // the best chain of the others
 	theft  *coin.Transfer
+	sworn  map[coin.Hash]bool // the checkpoints for which it has voted
 }
 
 // giveUp is how much work a private chain may be behind before it is given up.
@@ -48,7 +59,12 @@ const lead = 2
 
 func (r *rogue) keeps() bool { return r.deed == withhold || r.deed == respend }
 
-func (r *rogue) spoils() bool { return r.deed != honest && !r.keeps() }
+func (r *rogue) spoils() bool {
+	return slices.Contains([]deed{inflate, forge, twice, overdraw, outlive, garble}, r.deed)
+}
+
+// doubles reports whether the node mines and votes for two chains at once.
+func (r *rogue) doubles() bool { return r.deed == equivocate || r.deed == impersonate }
 
 // Command implements actor.Commanded.
 func (n *node) Command(order string) (actor.Conduct, error) {
@@ -61,7 +77,7 @@ func (n *node) Command(order string) (actor.Conduct, error) {
 		return actor.Conduct{}, errors.New("pow: the node has not read its journal yet")
 	default:
 		n.publish()
-		n.rogue = rogue{deed: to, base: n.tip, others: n.tip, hidden: map[*block]bool{}}
+		n.rogue = rogue{deed: to, base: n.tip, others: n.tip, hidden: map[*block]bool{}, sworn: map[coin.Hash]bool{}}
 		n.miner.draft = nil
 		if to == honest {
 			before := n.tip
@@ -151,27 +167,3 @@ func (n *node) candidates() []*coin.Transfer {
 
 // theftIDs is where the ids of transfers begin that no client has sent.
 const theftIDs = 1 << 40
-
-// spoil makes a block invalid, in the way that the node was told to.
-func (n *node) spoil(b *coin.Block) {
-	switch n.rogue.deed {
-	case inflate:
-		b.Pay += 1000
-	case forge:
-		if len(b.Txs) > 0 {
-			b.Txs[0].Amount++
-		}
-	case twice:
-		for x := n.tip; x != n.tree.genesis; x = x.parent {
-			if len(x.Txs) > 0 {
-				b.Txs = append(b.Txs, x.Txs[0])
-				return
-			}
-		}
-	case overdraw:
-		t := coin.Transfer{ID: theftIDs + b.Height, From: Account(0), To: n.self, Nonce: theftIDs + b.Height, Until: b.Height}
-		t.Amount = uint64(max(n.books.money[t.From], 0)) + 1000
-		t.Sign(coin.Key(t.From))
-		b.Txs = append(b.Txs, t)
-	}
-}

@@ -37,9 +37,6 @@ func (n *node) submit(req actor.RequestID, t *coin.Transfer) {
 	})
 }
 
-// maxUntil is how far ahead a transfer may expire.
-const maxUntil = 200
-
 // unfit says why a transfer is refused. The dearest question comes last.
 func (n *node) unfit(t *coin.Transfer) string {
 	use := spend{t.From, t.Nonce}
@@ -54,6 +51,8 @@ func (n *node) unfit(t *coin.Transfer) string {
 		return "until when is out of range"
 	case n.books.money[t.From]-n.pool.out[t.From] < int64(t.Amount+t.Fee):
 		return "not enough money"
+	case n.full(t):
+		return "too many transfers wait"
 	case !n.signed(t):
 		return "not signed by that account"
 	}
@@ -99,10 +98,19 @@ func (n *node) fate(id uint64) string {
 // it. What the node takes for final or justified has to be in its chain; if it is
 // not, the client gets to see where it is instead.
 func (n *node) view(r *coin.Request) *coin.View {
-	v := &coin.View{Tip: n.tip.name, Final: n.final().name, Bound: n.bound().name, Vote: n.vote}
+	_, seal := n.gadget.seal(n.final())
+	heard := n.gadget.heard
+	v := &coin.View{
+		Tip: n.tip.name, Final: n.final().name, Bound: n.bound().name, Seal: seal,
+		Votes: slices.Clone(heard[min(r.Heard, uint64(len(heard))):]), Heard: uint64(len(heard)),
+	}
+	if n.vote != nil {
+		v.Votes = append(v.Votes, *n.vote)
+	}
 	blocks := n.tree.genesis.upTo(n.tip)
 	if since := n.tree.briefs[r.Since]; since != nil {
-		blocks = path(meet(since, n.tip), n.tip)
+		base := meet(since, n.tip)
+		blocks, v.Base = path(base, n.tip), []coin.Header{base.Header}
 	}
 	for _, end := range []*block{n.final(), n.bound()} {
 		for _, b := range path(meet(end, n.tip), end) {
@@ -123,7 +131,8 @@ func (n *node) view(r *coin.Request) *coin.View {
 // upTo returns the blocks of the chain that ends in tip from b on.
 func (b *block) upTo(tip *block) []*block { return append([]*block{b}, path(b, tip)...) }
 
-// evidence shows that a transfer is in a final block.
+// evidence shows that a transfer is in a final block: by votes, where it takes
+// votes to be that.
 func (n *node) evidence(id uint64) []byte {
 	at := n.books.at[id]
 	if at == nil || at.Height > n.final().Height {
@@ -132,6 +141,11 @@ func (n *node) evidence(id uint64) []byte {
 	for i := range at.Txs {
 		if at.Txs[i].ID == id {
 			e := at.Evidence(i)
+			var final *block
+			final, e.Seal = n.gadget.seal(at)
+			for _, b := range path(at, final) {
+				e.Above = append(e.Above, b.Header)
+			}
 			return e.Append(nil)
 		}
 	}

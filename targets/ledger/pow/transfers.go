@@ -10,7 +10,7 @@ import (
 // which may be nil, is told when that is so.
 func (n *node) takeTransfer(t *coin.Transfer, done func()) {
 	name := t.Hash()
-	if n.pool.waiting[name] != nil || n.flying[name] || n.knows(t.ID) || t.Until <= n.final().Height || !n.signed(t) {
+	if n.pool.waiting[name] != nil || n.flying[name] || n.knows(t.ID) || t.Until <= n.final().Height || n.full(t) || !n.signed(t) {
 		return
 	}
 	rec := t.AppendTo([]byte{recTransfer})
@@ -30,6 +30,20 @@ func (n *node) takeTransfer(t *coin.Transfer, done func()) {
 			done()
 		}
 	})
+}
+
+// What others can make a node remember has bounds: how many transfers wait, and for
+// how long, which is longer for those that come from other nodes, as these may be ahead.
+const (
+	maxPool  = 10_000
+	maxUntil = 200
+	maxAhead = 5 * maxUntil
+)
+
+// full reports whether there is no room for a transfer: there are too many, or it would
+// wait for ever.
+func (n *node) full(t *coin.Transfer) bool {
+	return len(n.pool.waiting)+len(n.flying) >= maxPool || t.Until > n.high+maxAhead
 }
 
 // lazy is a record that goes to the disk when there is time.

@@ -122,7 +122,7 @@ const (
 
 // nextWork returns the work of a block on top of b that is found at a time:
 // more if that was soon, less if it was late. Times are those of the chain.
-func nextWork(b *block, time, interval int64) uint64 {
+func nextWork(b *coin.Header, time, interval int64) uint64 {
 	switch gap := time - b.Time; {
 	case b.Height == 0:
 		return b.Work
@@ -141,9 +141,15 @@ func nextWork(b *block, time, interval int64) uint64 {
 const minStep = ms
 
 // timely returns the time nearest to a wall clock that a block on top of b may have.
-func timely(b *block, wall, interval int64) int64 {
+func timely(b *coin.Header, wall, interval int64) int64 {
 	if b.Height == 0 {
 		return min(max(wall, minStep), 1<<62)
 	}
 	return min(max(wall, b.Time+minStep), b.Time+4*interval)
+}
+
+// Follows reports whether a block has the height, time and work that one on top
+// of b may have.
+func Follows(h, b *coin.Header, interval int64) bool {
+	return h.Height == b.Height+1 && h.Time == timely(b, h.Time, interval) && h.Work == nextWork(b, h.Time, interval)
 }

@@ -60,7 +60,7 @@ func TestChainsAreWalkedRight(t *testing.T) {
 func TestWorkFollowsThePace(t *testing.T) {
 	t.Parallel()
 	const interval = 500 * ms
-	b := &block{Block: &coin.Block{Header: coin.Header{Height: 5, Time: 100 * second, Work: 100}}}
+	b := &coin.Header{Height: 5, Time: 100 * second, Work: 100}
 	for _, c := range []struct {
 		gap  int64
 		want uint64
@@ -80,7 +80,7 @@ func TestWorkFollowsThePace(t *testing.T) {
 // A clock that jumps moves the time of the chain by a little only.
 func TestTimesOfTheChain(t *testing.T) {
 	t.Parallel()
-	b := &block{Block: &coin.Block{Header: coin.Header{Height: 5, Time: 100 * second}}}
+	b := &coin.Header{Height: 5, Time: 100 * second}
 	for wall, want := range map[int64]int64{
 		0: b.Time + minStep, b.Time + second: b.Time + second, b.Time + 3600*second: b.Time + 2*second,
 	} {

@@ -11,6 +11,9 @@ import (
 // from a lower source than before either, as the highest justified checkpoint
 // that it knows of never gets lower.
 func (n *node) voteNow() {
+	if n.cfg.Quorum && n.rogue.doubles() {
+		n.perjure()
+	}
 	if !n.cfg.Quorum || n.rogue.deed != honest || n.tip.Height+1 < n.cfg.Depth {
 		return
 	}
@@ -30,15 +33,19 @@ func (n *node) voteNow() {
 
 // keepVote makes a vote durable, and counts it then.
 func (n *node) keepVote(v coin.Vote) {
-	rec := v.Append([]byte{recVote})
-	n.journal.Add(rec, func() {
+	durable := func() {
 		before := n.tip
 		n.cast(v)
 		if v.Validator == n.self {
 			n.tellAll(v.Append([]byte{msgVotes}))
 		}
 		n.changed(before, n.env.Self())
-	})
+	}
+	if n.cfg.has(ForgetVotes) && v.Validator == n.self {
+		durable()
+		return
+	}
+	n.journal.Add(v.Append([]byte{recVote}), durable)
 }
 
 // cast counts a vote that is durable, or keeps it until its blocks are there.
@@ -82,12 +89,23 @@ func (n *node) takeVotes(votes []coin.Vote) {
 		if again && !n.cfg.has(AnyVote) {
 			continue
 		}
-		if !again && (!n.isNode(v.Validator) || !v.Signed(n.signer(v.Validator))) {
+		if !again && (!n.isNode(v.Validator) || !v.Signed(n.signer(v.Validator)) || n.strange(&v)) {
 			continue
 		}
 		n.heard[name] = true
 		n.keepVote(v)
 	}
+}
+
+// maxEarly is how many votes wait for their blocks. More are not taken: whoever has
+// counted them will send them again.
+const maxEarly = 500
+
+// strange reports whether a vote is for a block that is not there, when there are too
+// many of those already.
+func (n *node) strange(v *coin.Vote) bool {
+	known := n.tree.blocks[v.Source] != nil && n.tree.blocks[v.Target] != nil
+	return !known && len(n.early) >= maxEarly
 }
 
 // isNode reports whether a name is that of another node of the cluster.

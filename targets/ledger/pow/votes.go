@@ -12,10 +12,12 @@ type gadget struct {
 	links     []*link // in the order of their first votes
 	find      map[[2]coin.Hash]*link
 	justified map[*block]bool
-	top       *block // the highest justified checkpoint
-	final     *block // the highest final one
-	any       bool   // votes are counted, not voters
-	skipped   bool   // a checkpoint was justified from one that is not the last before it
+	top       *block      // the highest justified checkpoint
+	final     *block      // the highest final one
+	seals     []*link     // those that have made a block final, each a higher one than those before
+	heard     []coin.Vote // all that were counted, as they came
+	any       bool        // votes are counted, not voters
+	skipped   bool        // a checkpoint was justified from one that is not the last before it
 }
 
 // link is the votes with one source and one target.
@@ -26,9 +28,13 @@ type link struct {
 	sum            uint64 // of the names of the votes, whatever their order
 }
 
-func newGadget(genesis *block, nodes int, lax bool) *gadget {
+func newGadget(genesis *block, nodes int, bugs map[Bug]bool) *gadget {
+	quorum := nodes*2/3 + 1
+	if bugs[FewVotes] {
+		quorum = nodes * 2 / 3
+	}
 	return &gadget{
-		quorum: nodes*2/3 + 1, find: map[[2]coin.Hash]*link{}, any: lax,
+		quorum: quorum, find: map[[2]coin.Hash]*link{}, any: bugs[AnyVote],
 		justified: map[*block]bool{genesis: true}, top: genesis, final: genesis,
 	}
 }
@@ -67,6 +73,7 @@ func (g *gadget) count(v coin.Vote, source, target *block) bool {
 		}
 	} else {
 		l.votes = append(l.votes, v)
+		g.heard = append(g.heard, v)
 		l.counted++
 		name := v.Name()
 		l.sum += binary.BigEndian.Uint64(name[:])
@@ -93,9 +100,21 @@ func (g *gadget) settle() (changed bool) {
 	for _, l := range g.links {
 		if l.counted >= g.quorum && g.justified[l.source] && l.target.Height == l.source.Height+Epoch && l.source.Height > g.final.Height {
 			g.final = l.source
+			g.seals = append(g.seals, l)
 		}
 	}
 	return changed
+}
+
+// seal returns the votes that show that block b is final, and the block that they
+// make final, which builds on b or is b itself.
+func (g *gadget) seal(b *block) (*block, []coin.Vote) {
+	for _, l := range g.seals {
+		if b.on(l.source) {
+			return l.source, l.votes
+		}
+	}
+	return b, nil
 }
 
 // above returns all votes for targets above a height.

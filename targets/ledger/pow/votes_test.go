@@ -27,7 +27,7 @@ func TestFinalBlocksAreOnOneChain(t *testing.T) {
 		liars := (n - 1) / 3
 		var voters []*voter
 		for i := range n {
-			voters = append(voters, &voter{gadget: newGadget(tree.genesis, n, false), name: fmt.Sprint(i)})
+			voters = append(voters, &voter{gadget: newGadget(tree.genesis, n, nil), name: fmt.Sprint(i)})
 		}
 		for range rapid.IntRange(0, 80).Draw(rt, "votes") {
 			who := rapid.IntRange(0, n-1).Draw(rt, "who")
@@ -85,7 +85,7 @@ func TestVotersAreCounted(t *testing.T) {
 		tree.add(b, b.Hash(), tip)
 	}
 	tip := tree.order[Epoch]
-	g := newGadget(tree.genesis, 4, false)
+	g := newGadget(tree.genesis, 4, nil)
 	for i := range 3 {
 		v := coin.Vote{Validator: fmt.Sprint(i), Source: tree.genesis.name, Target: tip.name, TargetHeight: Epoch}
 		g.count(v, tree.genesis, tip)
@@ -104,7 +104,7 @@ func TestSum(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		tree := grown(rt)
-		a, b := newGadget(tree.genesis, 4, false), newGadget(tree.genesis, 4, false)
+		a, b := newGadget(tree.genesis, 4, nil), newGadget(tree.genesis, 4, nil)
 		who := voter{gadget: a, name: "n1"}
 		var votes []coin.Vote
 		for range rapid.IntRange(1, 10).Draw(rt, "votes") {

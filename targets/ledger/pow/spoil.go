@@ -1,0 +1,289 @@
+package pow
+
+import (
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/harness/actor"
+	"github.com/ordeal-dev/ordeal/harness/choice"
+	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
+)
+
+// What a Byzantine miner does to blocks and votes. There is something for each rule
+// by which nodes judge them: a rule that nobody breaks might as well not be there.
+
+// spoil breaks a rule for transfers, or for what a block makes, in the way that the
+// node was told to.
+func (n *node) spoil(b *coin.Block) {
+	draw := n.env.Choices("spoil")
+	switch n.rogue.deed {
+	case inflate:
+		n.inflate(b, draw)
+	case forge:
+		n.forge(b, draw)
+	case twice:
+		n.repeat(b, draw)
+	case overdraw:
+		t := n.crafted(b.Height)
+		has := uint64(max(n.books.money[t.From], 0))
+		for i := range b.Txs { // what the block has moved already
+			if b.Txs[i].From == t.From {
+				has -= min(has, b.Txs[i].Amount+b.Txs[i].Fee)
+			} else if b.Txs[i].To == t.From {
+				has += b.Txs[i].Amount
+			}
+		}
+		switch draw.IntN(4) {
+		case 0:
+			t.Amount = has + 1000
+		case 1:
+			t.Amount = has + 1
+		case 2:
+			t.Amount, t.Fee = has, 1
+			b.Pay++
+		default: // with a sum that is too large for an integer, and looks small
+			t.Amount = 1<<63 - uint64(draw.IntN(2))
+			t.Fee = 1<<63 + uint64(draw.IntN(10))
+		}
+		t.Sign(coin.Key(t.From))
+		b.Txs = append(b.Txs, t)
+	case outlive:
+		t := n.crafted(b.Height)
+		t.Amount, t.Until = 0, b.Height-1-min(b.Height-1, uint64(draw.IntN(20)))
+		t.Sign(coin.Key(t.From))
+		b.Txs = append(b.Txs, t)
+	}
+}
+
+// crafted returns a transfer that no client has sent, from an account whose key the
+// node has got hold of. It is not signed yet.
+func (n *node) crafted(height uint64) coin.Transfer {
+	return coin.Transfer{ID: theftIDs + height, From: Account(0), To: n.self, Amount: 1, Nonce: theftIDs + height, Until: height}
+}
+
+// inflate makes too much money: a little or much.
+func (n *node) inflate(b *coin.Block, draw *choice.Stream) {
+	fees := b.Pay - n.cfg.Reward
+	switch draw.IntN(6) {
+	case 0:
+		b.Pay += 1000
+	case 1:
+		b.Pay++
+	case 2:
+		b.Pay += max(fees, 1)
+	case 3:
+		b.Pay += max(n.cfg.Reward, 1)
+	case 4:
+		b.Pay = 1<<64 - 1
+	default: // by a transfer from nobody
+		t := n.crafted(b.Height)
+		t.From = ""
+		t.Sign(n.key)
+		b.Txs = append(b.Txs, t)
+	}
+}
+
+// forge changes a transfer that its account has signed, or makes one up.
+func (n *node) forge(b *coin.Block, draw *choice.Stream) {
+	if len(b.Txs) == 0 || draw.IntN(4) == 0 {
+		t := n.crafted(b.Height)
+		if t.Sign(n.key); draw.IntN(2) == 0 {
+			t.Sig = nil
+		}
+		b.Txs = append(b.Txs, t)
+		return
+	}
+	t := &b.Txs[draw.IntN(len(b.Txs))]
+	switch draw.IntN(6) {
+	case 0, 1:
+		t.Amount--
+		if t.Amount == 1<<64-1 {
+			t.Amount = 0 // a text that is stamped moves no money
+			t.Memo += "!"
+		}
+	case 2:
+		t.To = n.self
+	case 3:
+		t.Nonce += theftIDs
+	case 4:
+		t.Until++
+	default:
+		t.ID += theftIDs
+	}
+}
+
+// repeat has a transfer of the chain once more, or one of the block, or a nonce.
+func (n *node) repeat(b *coin.Block, draw *choice.Stream) {
+	var old []coin.Transfer
+	for x := n.tip; x != nil && x != n.tree.genesis && len(old) == 0; x = x.parent {
+		old = x.Txs
+	}
+	if len(b.Txs) > 0 && draw.IntN(2) == 0 {
+		old = b.Txs
+	}
+	if len(old) == 0 {
+		return
+	}
+	t := old[draw.IntN(len(old))]
+	if draw.IntN(2) == 0 {
+		t.ID, t.To, t.Until = theftIDs+b.Height, n.self, b.Height
+		t.Sign(coin.Key(t.From))
+	}
+	b.Txs = append(b.Txs, t)
+}
+
+// garble breaks a rule for headers.
+func (n *node) garble(b *coin.Block) {
+	switch n.env.Choices("garble").IntN(8) {
+	case 0:
+		b.Height++
+	case 1:
+		b.Height--
+	case 2:
+		b.Time = max(n.tip.Time-second, 0)
+	case 3:
+		b.Time += 3600 * second
+	case 4:
+		b.Work = 1
+	case 5:
+		b.Work = mostWork + 1
+	case 6:
+		b.Root[0]++
+	default: // work that was not done
+		for try := 0; try < maxTries && b.Hash().Proven(b.Work); try++ {
+			b.Nonce++
+		}
+		return
+	}
+	for !b.Mine(maxTries) {
+	}
+}
+
+// show tells all others of a block of the node's own. Who mangles blocks shows some
+// nodes a block of that name that is not it; and who doubles itself mines a second one
+// of the same height.
+func (n *node) show(b *coin.Block) {
+	twin := b
+	switch {
+	case n.rogue.deed == mangle:
+		twin = n.mangled(b)
+		n.rogue.done++
+	case n.rogue.doubles():
+		twin = &coin.Block{Header: b.Header, Txs: b.Txs}
+		for twin.Nonce++; !twin.Mine(maxTries); {
+		}
+		n.keepBlock(n.env.Self(), twin, twin.Hash())
+		n.rogue.done++
+	}
+	odd := n.env.Choices("twin")
+	for id := range actor.NodeID(n.env.Nodes()) {
+		to := b
+		if twin != b && odd.IntN(2) == 0 {
+			to = twin
+		}
+		if id != n.env.Self() {
+			n.env.Send(id, to.Append([]byte{msgBlocks}))
+		}
+	}
+}
+
+// mangled returns a block with the header of another one, and other transfers.
+func (n *node) mangled(b *coin.Block) *coin.Block {
+	m := &coin.Block{Header: b.Header, Txs: slices.Clone(b.Txs)}
+	if len(m.Txs) == 0 {
+		m.Txs = append(m.Txs, n.crafted(b.Height))
+		m.Txs[0].Sign(coin.Key(m.Txs[0].From))
+		return m
+	}
+	last := &m.Txs[len(m.Txs)-1]
+	switch n.env.Choices("mangle").IntN(5) {
+	case 0:
+		m.Txs = append(m.Txs, *last) // one root stands for both in some trees (CVE-2012-2459)
+	case 1:
+		m.Txs = m.Txs[:len(m.Txs)-1]
+	case 2:
+		last.Amount++
+	case 3:
+		last.Sig = slices.Clone(last.Sig)
+		last.Sig[0]++
+	default:
+		slices.Reverse(m.Txs)
+		m.Txs[0].Fee++
+	}
+	return m
+}
+
+// perjure votes for every checkpoint that is deep enough on any chain, from all that
+// are justified below it. Who impersonates others votes for each of them as well, and
+// for validators that there are not, and says everything twice.
+func (n *node) perjure() {
+	order := n.tree.order
+	for _, tip := range order[max(0, len(order)-perjured):] {
+		if tip.Height+1 < n.cfg.Depth {
+			continue
+		}
+		target := tip.at(tip.Height + 1 - n.cfg.Depth).mark
+		if n.rogue.sworn[target.name] || target.Height == 0 {
+			continue
+		}
+		n.rogue.sworn[target.name] = true
+		n.rogue.done++
+		var msg []byte
+		for source := target.parent.mark; ; source = source.parent.mark {
+			if n.gadget.justified[source] {
+				v := coin.Vote{Validator: n.self, Source: source.name, Target: target.name, SourceHeight: source.Height, TargetHeight: target.Height}
+				v.Sign(n.key)
+				n.ownVote(v)
+				msg = append(msg, n.oaths(v)...)
+			}
+			if source.Height == 0 || len(msg) > 1<<14 {
+				break
+			}
+		}
+		n.swear(msg)
+	}
+}
+
+// perjured is how many blocks back a Byzantine node looks for something to vote for.
+const perjured = 40
+
+// swear sends votes to one node, which has to tell the others, or to all.
+func (n *node) swear(votes []byte) {
+	draw := n.env.Choices("swear")
+	only := actor.NodeID(-1)
+	if draw.IntN(2) == 0 {
+		only = actor.NodeID(draw.IntN(n.env.Nodes()))
+	}
+	for id := range actor.NodeID(n.env.Nodes()) {
+		if id != n.env.Self() && (only < 0 || id == only) {
+			n.env.Send(id, append([]byte{msgVotes}, votes...))
+		}
+	}
+}
+
+// ownVote counts a vote of the node's own: it has to follow the others when it is
+// honest again, and nobody else will tell it what it said.
+func (n *node) ownVote(v coin.Vote) {
+	n.journal.Add(v.Append([]byte{recVote}), func() {
+		before := n.tip
+		n.cast(v)
+		n.changed(before, n.env.Self())
+	})
+}
+
+// oaths are what is sent of a vote.
+func (n *node) oaths(v coin.Vote) []byte {
+	votes := v.Append(nil)
+	if n.rogue.deed != impersonate {
+		return votes
+	}
+	for i := range actor.NodeID(2 * n.env.Nodes()) {
+		w := v
+		if w.Validator = i.String(); i < actor.NodeID(n.env.Nodes()) {
+			w.Sign(n.key) // the name of another validator, and no key for it
+		} else {
+			w.Sign(coin.Key(w.Validator)) // a name that is none of a validator
+		}
+		votes = w.Append(v.Append(votes))
+	}
+	return votes
+}
