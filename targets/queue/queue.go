@@ -61,7 +61,7 @@ func (queue) Settings() []targets.Setting {
 	names := kindNames()
 	all := []targets.Setting{
 		{Name: "kind", Default: names[0], Values: names, Doc: "which of the queues it is"},
-		{Name: "snapshot-every", Default: "1000", Doc: "entries of the replicated log between two snapshots"},
+		{Name: "snapshot-every", Default: "200", Doc: "entries of the replicated log between two snapshots"},
 		{Name: "sessions", Default: "4096", Doc: "how many clients are remembered, so that a retry is applied once"},
 	}
 	for _, k := range kinds() {
