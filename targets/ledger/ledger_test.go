@@ -18,6 +18,7 @@ import (
 	"github.com/ordeal-dev/ordeal/targets"
 	"github.com/ordeal-dev/ordeal/targets/ledger"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
+	"github.com/ordeal-dev/ordeal/targets/ledger/pow"
 )
 
 // What is promised depends on what makes a block final.
@@ -195,6 +196,75 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// An observation is looked at: everything that is wrong by itself is told.
+func TestChainsAreLookedAt(t *testing.T) {
+	t.Parallel()
+	const interval = 500_000_000
+	newClient, _ := ledger.New().Client(settings(t, nil), "transfer")
+	cfg := pow.Config{Accounts: 10, Money: 500}
+	genesis := pow.Genesis(&cfg)
+	look := func(change func(*coin.View)) history.Value {
+		tx := coin.Transfer{ID: 1, From: "a1", To: "a2", Amount: 3, Nonce: 1, Until: 9}
+		tx.Sign(coin.Key("a1"))
+		b := &coin.Block{Header: coin.Header{Parent: genesis.Hash(), Height: 1, Time: 4 * interval, Work: genesis.Work, Miner: "n1", Pay: 10}, Txs: []coin.Transfer{tx}}
+		v := coin.View{Final: genesis.Hash(), Bound: genesis.Hash(), Blocks: []coin.Told{{Name: genesis.Hash(), Block: genesis}, {Block: b}}}
+		change(&v)
+		if b.Root == (coin.Hash{}) {
+			b.Root = coin.Root(b.Txs)
+		}
+		for !b.Mine(1000) {
+		}
+		v.Tip = b.Hash()
+		if v.Blocks[1].Name == (coin.Hash{}) {
+			v.Blocks[1].Name = v.Tip
+		}
+		return newClient().Invoke(&answers{give: [][]byte{v.Append(nil)}}, history.Op{F: "observe"}).Value
+	}
+	for name, c := range map[string]struct {
+		key    string
+		change func(*coin.View)
+	}{
+		"nothing":       {"", func(*coin.View) {}},
+		"name":          {"false", func(v *coin.View) { v.Blocks[1].Name = coin.Hash{1} }},
+		"root":          {"false", func(v *coin.View) { v.Blocks[1].Root = coin.Hash{1} }},
+		"height":        {"false", func(v *coin.View) { v.Blocks[1].Height = 2 }},
+		"work":          {"false", func(v *coin.View) { v.Blocks[1].Work = 1 }},
+		"signature":     {"false", func(v *coin.View) { v.Blocks[1].Txs[0].Amount++ }},
+		"nobody":        {"false", func(v *coin.View) { v.Blocks[1].Txs[0].From = "" }},
+		"expired":       {"false", func(v *coin.View) { v.Blocks[1].Txs[0].Until = 0 }},
+		"amount":        {"false", func(v *coin.View) { v.Blocks[1].Txs[0].Amount = 1 << 63 }},
+		"pay":           {"false", func(v *coin.View) { v.Blocks[1].Pay = 1 << 63 }},
+		"vote":          {"false", func(v *coin.View) { v.Votes = []coin.Vote{{Validator: "n1"}} }},
+		"no validator":  {"false", func(v *coin.View) { v.Votes = []coin.Vote{sworn("n6", coin.Hash{1})} }},
+		"final":         {"unproven", func(v *coin.View) { v.Final = coin.Hash{1} }},
+		"votes for it":  {"", func(v *coin.View) { v.Final, v.Seal = coin.Hash{1}, seal("n1", "n2", "n3", "n4") }},
+		"too few":       {"unproven", func(v *coin.View) { v.Final, v.Seal = coin.Hash{1}, seal("n1", "n2", "n3") }},
+		"one twice":     {"unproven", func(v *coin.View) { v.Final, v.Seal = coin.Hash{1}, seal("n1", "n2", "n3", "n3") }},
+		"for something": {"unproven", func(v *coin.View) { v.Final, v.Seal = coin.Hash{2}, seal("n1", "n2", "n3", "n4") }},
+	} {
+		got := look(c.change)
+		for _, key := range []string{"false", "unproven"} {
+			if !got.Get(key).IsNil() != (key == c.key) {
+				t.Errorf("%s: %s is %v", name, key, got.Get(key))
+			}
+		}
+	}
+}
+
+// sworn is a vote of a validator for the block above source to make that final.
+func sworn(validator string, source coin.Hash) coin.Vote {
+	v := coin.Vote{Validator: validator, Source: source, Target: coin.Hash{9}, SourceHeight: 4, TargetHeight: 4 + pow.Epoch}
+	v.Sign(coin.Key(validator))
+	return v
+}
+
+func seal(validators ...string) (votes []coin.Vote) {
+	for _, name := range validators {
+		votes = append(votes, sworn(name, coin.Hash{1}))
+	}
+	return votes
+}
+
 // A proof is looked at, and one of another document is none.
 func TestProofs(t *testing.T) {
 	t.Parallel()
@@ -212,6 +282,10 @@ func TestProofs(t *testing.T) {
 		if got.Type != history.OK || got.Value.Get(want).IsNil() {
 			t.Errorf("document %d: %+v", doc, got)
 		}
+	}
+	strict, _ := ledger.New().Client(settings(t, nil), "notary")
+	if got := strict().Invoke(&answers{give: [][]byte{e.Append(nil)}}, history.Op{F: "proof", Value: history.Int(1)}); got.Value.Get("false").IsNil() {
+		t.Errorf("a proof without votes: %+v", got)
 	}
 	none := newClient().Invoke(&answers{give: [][]byte{coin.Refusal("not final")}}, history.Op{F: "proof", Value: history.Int(3), Final: true})
 	if none.Type != history.OK || !none.Value.IsNil() {
