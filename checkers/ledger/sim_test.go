@@ -181,7 +181,7 @@ func (s *sim) look(node, f string, final bool) {
 		if s.finals {
 			v = with(v, "finalized", text(final.id))
 		}
-		if s.Wrong() && s.Wrong() {
+		if s.Wrong() && s.RNG.IntN(8) == 0 {
 			v = with(v, []string{"false", "unproven"}[s.RNG.IntN(2)], text("a signature"))
 		}
 		return history.OK, v
