@@ -28,6 +28,13 @@ var store = []targets.Bug{
 		Command: command("store", "mode=cp", "set", "power", "CP4"),
 	},
 	{
+		ID: "CP8", Target: "store",
+		Summary: "a node whose log is torn at its end throws all of it away, and votes before it has caught up",
+		Mirrors: "protocol-aware recovery (Alagappan et al., FAST 2018: nodes that delete what they cannot read and join again); NEAT (members that count before they have the data)",
+		Fault:   "power", Checker: "health", Anomaly: "node-died",
+		Command: command("store", "mode=cp", "register", "power,kill", "CP8"),
+	},
+	{
 		ID: "CP9", Target: "store",
 		Summary: "snapshots leave out who was answered what, so that nodes that start from one apply a retry again",
 		Mirrors: "etcd 18055 (what makes up one state is not saved as one)",

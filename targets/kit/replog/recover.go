@@ -58,6 +58,9 @@ func (g *Group) load(snap, wal []byte) {
 		if torn < len(wal) {
 			g.env.Logf("%s: dropped %d bytes at the end of %s, which were never acknowledged", g.cfg.Name, len(wal)-torn, walFile)
 			actor.Sometimes(g.env, factTorn)
+			if g.cfg.Amnesiac {
+				image = logImage{file: image.file}
+			}
 		}
 	case snap != nil:
 		g.corrupt(walFile, errors.New("it is not there, but a snapshot is"))

@@ -106,6 +106,9 @@ type Config struct {
 	EarlySnapshots bool
 	// Hasty: a new file gets its name before what is in it was synced.
 	Hasty bool
+	// Amnesiac: a log with a torn end is thrown away as a whole, and the node goes
+	// on without it.
+	Amnesiac bool
 	// Definite: a command that nobody has answered is said to have failed.
 	Definite bool
 }

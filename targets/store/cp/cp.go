@@ -25,6 +25,7 @@ const (
 	CP1  Bug = "CP1"  // the leader reads without asking a quorum whether it leads
 	CP2  Bug = "CP2"  // it leads for as long as the clock on the wall says
 	CP4  Bug = "CP4"  // what was written is acknowledged, and synced later
+	CP8  Bug = "CP8"  // a node whose log is torn begins with none
 	CP9  Bug = "CP9"  // snapshots do not say which requests were applied
 	CP10 Bug = "CP10" // a request is applied as often as it arrives
 	CP11 Bug = "CP11" // no answer in time is called a failure
@@ -36,7 +37,9 @@ const (
 )
 
 // Bugs returns them all.
-func Bugs() []Bug { return []Bug{CP1, CP2, CP4, CP9, CP10, CP11, CP12, CP18, CP19, CP20, CP21} }
+func Bugs() []Bug {
+	return []Bug{CP1, CP2, CP4, CP8, CP9, CP10, CP11, CP12, CP18, CP19, CP20, CP21}
+}
 
 // Config holds the settings of a node. The zero value is a good one.
 type Config struct {
@@ -73,6 +76,7 @@ func settings(cfg Config) replog.Config {
 		Definite:       cfg.Bugs[CP11],
 		EarlySnapshots: cfg.Bugs[CP12],
 		Hasty:          cfg.Bugs[CP21],
+		Amnesiac:       cfg.Bugs[CP8],
 	}
 	switch {
 	case cfg.Bugs[CP2]:
