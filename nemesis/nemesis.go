@@ -37,6 +37,7 @@ type Fault struct {
 	Kind   string           // how plans and the command line call it
 	Doc    string           // what it does, in a sentence
 	Needs  world.Capability // what a world must be able to do
+	Brief  bool             // some windows end after a moment, see [Schedule]
 	Params []Param          // beyond "every", "for" and "after", which all faults have
 	// Check says what is wrong with the parameters for a cluster of that many
 	// nodes: a fault that could find no target is refused when it is planned.

@@ -10,7 +10,7 @@ import (
 )
 
 // Power cuts the power of nodes in one instant: what was not synced is lost, but
-// for a seeded part of it that is kept, torn or scattered. In half of the windows the disks
+// for a seeded part of it that is kept, torn or scattered. In most windows the disks
 // sag before that: syncs take long, or do not end any more. Whoever waits for them
 // stands still; whoever acknowledges without waiting, or after the wrong one, is
 // found out, which would take luck if a sync and the cut had to meet within a
@@ -20,10 +20,11 @@ func Power() Fault {
 		Kind:  "power",
 		Doc:   "cuts the power of nodes in one instant: what was not synced is lost or torn; then starts them again",
 		Needs: world.Power,
+		Brief: true,
 		Params: []Param{
 			targetParam(),
-			{"sag", "mix", "for how long before the cut syncs take longer; mix: up to 400ms in half of the windows"},
-			{"sync", "mix", "how much longer each of them takes then; mix: for ever in half of those windows, less in the others"},
+			{"sag", "mix", "for how long before the cut syncs take longer; mix: up to 400ms in three of four windows"},
+			{"sync", "mix", "how much longer each of them takes then; mix: for ever in two of three of those windows, less in the others"},
 		},
 		Check: func(p Params, nodes int) error {
 			for _, name := range []string{"sag", "sync"} {
@@ -76,7 +77,7 @@ func drawSag(draw *choice.Stream) world.Sag {
 	switch draw.IntN(4) {
 	case 0: // a sync is slow
 		return world.Sag{For: milliseconds(length), Sync: milliseconds(max(1, length/slow))}
-	case 1: // none ends any more
+	case 1, 2: // none ends any more
 		return world.Sag{For: milliseconds(length), Sync: milliseconds(length + 1)}
 	default:
 		return world.Sag{}

@@ -33,7 +33,7 @@ func TestSag(t *testing.T) {
 			t.Fatalf("a sag of %v became %v", w.sag, again.sag)
 		}
 	}
-	if without < 30 || without > 70 {
+	if without < 10 || without > 40 {
 		t.Errorf("no sag in %d of 100 windows", without)
 	}
 	if w := aim(1, "150ms", nil); w.sag.For != 150*time.Millisecond {

@@ -15,6 +15,7 @@ func Kill() Fault {
 		Kind:   "kill",
 		Doc:    "kills the server on nodes (SIGKILL to the whole process tree) and starts it again; the page cache survives",
 		Needs:  world.Kill,
+		Brief:  true,
 		Params: []Param{targetParam()},
 		Check:  checkTargets,
 		Aim: aimProcess(process{

@@ -89,7 +89,8 @@ func (s Step) Op() history.Op {
 // has its own rhythm; the first windows are staggered, so that every fault is
 // seen alone for a while and together with the others later. The last window
 // of a fault that would be cut off before half of its length is left out. What
-// is drawn for each window is how much later it begins and ends.
+// is drawn for each window is how much later it begins and ends, and of some
+// faults, whether it is a brief one.
 func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, error) {
 	var steps []Step
 	var id int64
@@ -101,9 +102,10 @@ func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, e
 		for at := r.after; at+r.length/2 <= total; at += r.every {
 			id++
 			draw := choices.Stream("vary", uint64(id))
+			length := r.draw(draw)
 			steps = append(steps,
 				Step{At: min(at+r.late(draw), total), ID: id, Kind: u.Kind},
-				Step{At: min(at+r.length+r.late(draw), total), ID: id, Kind: u.Kind, Heal: true})
+				Step{At: min(at+length+r.late(draw), total), ID: id, Kind: u.Kind, Heal: true})
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
@@ -115,7 +117,19 @@ func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, e
 const shortest = 10 * time.Millisecond
 
 // rhythm says when the windows of a fault are.
-type rhythm struct{ every, length, after, vary time.Duration }
+type rhythm struct {
+	every, length, after, vary time.Duration
+	brief                      bool // some of them end after a moment
+}
+
+// draw draws the length of a window. A node that is back before anybody has given
+// it up meets others that go on as if it had never been away.
+func (r rhythm) draw(draw *choice.Stream) time.Duration {
+	if !r.brief || !draw.Chance(1, 3) {
+		return r.length
+	}
+	return min(r.length, milliseconds(draw.Between(20, 400)))
+}
 
 // late draws how much later than its time a step is taken. Faults of several
 // kinds meet each other at fixed distances otherwise, as a leader that dies in
@@ -140,6 +154,7 @@ func (u Use) timing(i, n int, total time.Duration) (r rhythm, err error) {
 	r.length = or("for", r.every/2)
 	r.after = or("after", r.every/5+time.Duration(i)*r.every/time.Duration(n))
 	r.vary = or("vary", u.vary(r.length))
+	r.brief = u.Brief && u.Params["vary"] == "" && r.vary > 0
 	switch {
 	case r.every < shortest:
 		err = fmt.Errorf("fault %s: every=%v is too often; take at least %v", u.Kind, r.every, shortest)

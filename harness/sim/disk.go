@@ -86,10 +86,13 @@ func (n *machine) diskDone(e *event) {
 	n.accept(e)
 }
 
-// interrupt ends all that is under way: some first part of it was done.
+// interrupt ends all that is under way: some first part of it was done, and that
+// often ends with bytes that were written and not synced.
 func (d *disk) interrupt(s *choice.Stream) {
-	for n := s.IntN(d.pending.len() + 1); n > 0; n-- {
+	n, written := s.IntN(d.pending.len()+1), s.Chance(1, 2)
+	for writes := false; d.pending.len() > 0 && (n > 0 || written && !writes); n-- {
 		op := d.pending.first()
+		writes = op.data != nil
 		op.do(&d.files, op)
 		d.pending.pop()
 	}

@@ -197,16 +197,13 @@ func (f *file) tear(s *choice.Stream, ghost []byte) {
 	kept, scattered := f.safe, false
 	if s != nil {
 		tail := len(f.data) - f.safe
-		switch s.IntN(4) {
-		case 0:
+		switch s.IntN(8) {
+		case 0, 1:
 			kept += tail
-		case 1:
-			kept += s.IntN(tail + 1)
 		case 2:
+			kept += s.IntN(tail + 1)
+		case 3, 4, 5:
 			kept, scattered = kept+tail, true
-			if s.Chance(1, 2) {
-				kept = f.safe + 1 + s.IntN(tail)
-			}
 		}
 	}
 	f.data = f.data[:kept:kept]
@@ -220,19 +217,22 @@ func (f *file) tear(s *choice.Stream, ghost []byte) {
 // sector is what a disk writes as a whole.
 const sector = 512
 
-// scatter loses some sectors of data from a byte on, and pieces of a tail that is
-// no longer than a few sectors. A length is known to be written back before all or
+// scatter loses one sector or several of data from a byte on, and pieces of a tail
+// that is no longer than a few sectors. A length is known to be written back before all or
 // some of what it is the length of (Pillai et al.; delayed allocation of ext4). What
 // is there instead is zeros, garbage, or what another file had left there.
 func scatter(s *choice.Stream, data []byte, from int, ghost []byte) {
 	piece := sector
 	if tail := len(data) - from; tail <= 4*sector {
-		piece = 1 + s.IntN(tail)
+		piece = 1 + s.IntN(1+s.IntN(tail))
 	}
-	fill, survive := s.IntN(4), int64(s.IntN(4))
+	fill, survive, one := s.IntN(4), int64(s.IntN(4)), from+s.IntN(len(data)-from)
+	if s.Chance(1, 2) {
+		survive = 4 // all but one
+	}
 	for at := from; at < len(data); {
 		end := min((at/piece+1)*piece, len(data))
-		if !s.Chance(survive, 4) {
+		if !s.Chance(survive, 4) || at <= one && one < end {
 			overwrite(s, data[at:end], fill, ghost[min(at, len(ghost)):])
 		}
 		at = end
