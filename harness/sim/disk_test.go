@@ -243,18 +243,19 @@ func TestPowerOffVaries(t *testing.T) {
 		_, there := files["b"]
 		seen[fmt.Sprintf("b %v", there)]++
 		seen["old "+files["old"]]++
+		const whole, before = "-tail", "safe:last"
 		switch tail, sound := strings.CutPrefix(files["a"], "safe"); {
 		case !sound:
 			t.Errorf("what was synced is %q", files["a"])
-		case tail == "-tail":
+		case tail == whole:
 			seen["tail kept"]++
 		case tail == "":
 			seen["tail lost"]++
-		case strings.HasPrefix("-tail", tail):
+		case strings.HasPrefix(whole, tail):
 			seen["tail torn"]++
 		case strings.Trim(tail, "\x00-tail") == "":
 			seen["tail with zeros"]++
-		case strings.Contains("safe:last", tail[len(tail)-1:]):
+		case strings.Contains(before, tail[len(tail)-1:]):
 			seen["tail with what was there before"]++
 		default:
 			seen["tail with garbage"]++
