@@ -38,10 +38,11 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/actor"
 )
 
-// A journal is written anew when it is longer than rewriteMin and rewriteRatio
-// times what is still of use in it.
+// A journal is written anew when it has grown by rewriteMin and is rewriteRatio
+// times as long as what is still of use in it. Both are small, so that it happens in
+// a minute of load: what is done seldom is seldom tested.
 const (
-	rewriteMin   = 128 << 10
+	rewriteMin   = 16 << 10
 	rewriteRatio = 3
 )
 
@@ -74,6 +75,7 @@ type Journal struct {
 	flying []func() // what waits for the batch under way
 	busy   bool     // something is under way; for good after an error
 	size   int      // of the file
+	first  int      // its size when it got its name
 	file   uint64   // its number
 	number uint64   // of the last batch in the file, which is durable unless busy
 }
@@ -144,7 +146,7 @@ func (j *Journal) Add(record []byte, done func()) {
 func (j *Journal) Flush() {
 	switch {
 	case j.busy:
-	case j.cfg.Live != nil && j.size > rewriteMin && j.size > rewriteRatio*j.cfg.Live():
+	case j.cfg.Live != nil && j.size > j.first+rewriteMin && j.size > rewriteRatio*j.cfg.Live():
 		j.rewrite()
 	case len(j.next) > 0:
 		j.write()
@@ -189,7 +191,7 @@ func (j *Journal) replace(all batch, done func()) {
 	fresh := j.cfg.File + ".new"
 	j.file, j.number = j.file+1, 1
 	content := all.seal(j.file, j.number)
-	j.size = len(content)
+	j.first, j.size = len(content), len(content)
 	s := j.series(done)
 	j.disk.Append(fresh, content, s.step)
 	j.disk.Sync(fresh, s.step)

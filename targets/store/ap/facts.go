@@ -13,6 +13,7 @@ const (
 	factDiffers   = "anti-entropy found what replicas had missed"
 	factGivenUp   = "a write ended without its quorum"
 	factAhead     = "a write was stamped later than the clock on the wall says"
+	factAnew      = "the log was written anew"
 	factBeyond    = "a stamp was heard that is later than a restart would remember"
 )
 
@@ -22,7 +23,7 @@ const noteEvery = 500 * ms
 
 // Facts returns what a campaign must have met under the settings.
 func (c Config) Facts() []string {
-	facts := []string{factStandIn, factNewer, factHanded, factRepaired, factDiffers, factGivenUp}
+	facts := []string{factStandIn, factNewer, factHanded, factRepaired, factDiffers, factGivenUp, factAnew}
 	if c.Strict {
 		facts = append(facts, factWriteBack)
 	} else {

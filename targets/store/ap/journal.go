@@ -98,6 +98,7 @@ func (n *node) live() int { return n.table.bytes + n.hints.bytes }
 
 // snapshot hands in records that make up all that the node holds.
 func (n *node) snapshot(add func([]byte)) {
+	n.note(factAnew)
 	put := func(x record) {
 		n.scratch = x.append(n.scratch[:0])
 		add(n.scratch)
