@@ -21,7 +21,7 @@
 //	transactions  1900  transactions, isolated-registers
 //	sessions      1700  sessions, weak-isolation
 //	predicates     300  adya, predicate
-//	collections   2400  set, set-full, unique-ids, queue, total-queue,
+//	collections   2600  set, set-full, unique-ids, queue, total-queue,
 //	                    bank, counter, pn-counter, long-fork, causal-reverse,
 //	                    monotonic, converge, causal-writes
 //	logs          1200  log
