@@ -14,7 +14,8 @@ import (
 //
 //	one       a random node is cut off from all others
 //	leader    the node that leads is cut off from all others
-//	moment    the same for a node that has just come to a rare place in its code
+//	moment    the same for a node that has just come to a rare place in its code,
+//	          at times with others, so many that they are no majority
 //	halves    two halves, the first the smaller one
 //	majority  a random majority and the rest
 //	bridge    two halves that both reach one node in the middle: a Byzantine one, if there is one
@@ -128,18 +129,22 @@ func (w *partition) lay(s *Scene) {
 	switch w.shape {
 	case "moment":
 		if n := s.moment(); n >= 0 {
-			w.isolate(n, order)
+			with := 0
+			if s.Draw.Chance(1, 3) { // together they may do what the majority knows nothing of
+				with = max(0, (len(order)-1)/2-1)
+			}
+			w.isolate(n, with, order)
 			return
 		}
 		fallthrough
 	case "leader":
 		if l := s.leaders(); len(l) > 0 {
-			w.isolate(l[0], order)
+			w.isolate(l[0], 0, order)
 			return
 		}
-		w.isolate(order[0], order) // nobody leads: cut into the election
+		w.isolate(order[0], 0, order) // nobody leads: cut into the election
 	case "one":
-		w.isolate(order[0], order)
+		w.isolate(order[0], 0, order)
 	case "halves":
 		w.split(order[:half], order[half:])
 	case "majority":
@@ -159,10 +164,10 @@ func (w *partition) lay(s *Scene) {
 	}
 }
 
-// isolate cuts one node off from all others.
-func (w *partition) isolate(node int, all []int) {
+// isolate cuts one node, with so many others, off from the rest.
+func (w *partition) isolate(node, with int, all []int) {
 	others := slices.DeleteFunc(slices.Clone(all), func(n int) bool { return n == node })
-	w.split([]int{node}, others)
+	w.split(append([]int{node}, others[:with]...), others[with:])
 }
 
 // split cuts all links between two sides. The first is the one aimed at.

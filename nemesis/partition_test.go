@@ -114,7 +114,7 @@ func all(nodes int) []int {
 var properties = map[string]func(w *partition, nodes, leader int) string{
 	"one":    func(w *partition, nodes, _ int) string { return alone(w, nodes, w.nodes[0]) },
 	"leader": aloneLeader,
-	"moment": aloneLeader,
+	"moment": minority,
 	"halves": func(w *partition, nodes, _ int) string {
 		return apart(w, nodes, nodes/2, nodes-nodes/2)
 	},
@@ -132,6 +132,17 @@ func aloneLeader(w *partition, nodes, leader int) string {
 		leader = w.nodes[0] // somebody, when nobody leads
 	}
 	return alone(w, nodes, leader)
+}
+
+// minority expects that the leader is alone, or with others a minority.
+func minority(w *partition, nodes, leader int) string {
+	if len(w.nodes) < 2 {
+		return aloneLeader(w, nodes, leader)
+	}
+	if !slices.Contains(w.nodes, leader) {
+		return fmt.Sprintf("aimed at %v, want %d among them", w.nodes, leader)
+	}
+	return apart(w, nodes, (nodes-1)/2, nodes-(nodes-1)/2)
 }
 
 // alone expects that a node sees nobody and that all others see each other.

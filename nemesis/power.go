@@ -24,7 +24,7 @@ func Power() Fault {
 		Params: []Param{
 			targetParam(),
 			{"sag", "mix", "for how long before the cut syncs take longer; mix: up to 400ms in three of four windows"},
-			{"sync", "mix", "how much longer each of them takes then; mix: for ever in two of three of those windows, less in the others"},
+			{"sync", "mix", "how much longer each of them takes then; mix: for ever in two of three of those windows, at times but for a few of the first ones, and less in the others"},
 		},
 		Check: func(p Params, nodes int) error {
 			for _, name := range []string{"sag", "sync"} {
@@ -45,7 +45,10 @@ func Power() Fault {
 	}
 }
 
-const longestSag = 5 * time.Second
+const (
+	longestSag = 5 * time.Second
+	mostSpared = 4 // syncs of each disk
+)
 
 // powerCut is one window of it.
 type powerCut struct {
@@ -59,6 +62,10 @@ func aimPower(s *Scene) (Window, error) {
 		return nil, err
 	}
 	w.sag = drawSag(s.Draw)
+	if s.Record != nil {
+		spared, _ := s.Record.Get("spared-syncs").Int()
+		w.sag.Spared = int(spared)
+	}
 	for name, d := range map[string]*time.Duration{"sag": &w.sag.For, "sync": &w.sag.Sync} {
 		if given, err := s.Params.Duration(name); err == nil {
 			*d = given
@@ -71,14 +78,17 @@ func aimPower(s *Scene) (Window, error) {
 	return w, nil
 }
 
-// drawSag chooses in whole milliseconds, as they are written down.
+// drawSag chooses in whole milliseconds, as they are written down. Where no sync
+// ends any more, a few may do so before that: what takes several syncs is cut
+// between two of them.
 func drawSag(draw *choice.Stream) world.Sag {
 	length, slow := draw.Between(10, 400), draw.Between(2, 12)
 	switch draw.IntN(4) {
 	case 0: // a sync is slow
 		return world.Sag{For: milliseconds(length), Sync: milliseconds(max(1, length/slow))}
 	case 1, 2: // none ends any more
-		return world.Sag{For: milliseconds(length), Sync: milliseconds(length + 1)}
+		spared := draw.IntN(2) * draw.IntN(mostSpared+1)
+		return world.Sag{For: milliseconds(length), Sync: milliseconds(length + 1), Spared: spared}
 	default:
 		return world.Sag{}
 	}
@@ -87,7 +97,8 @@ func drawSag(draw *choice.Stream) world.Sag {
 func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 func (w *powerCut) Plan() []history.Value {
-	return []history.Value{str("sag-ms"), history.Int(w.sag.For.Milliseconds()), str("sync-ms"), history.Int(w.sag.Sync.Milliseconds())}
+	return []history.Value{str("sag-ms"), history.Int(w.sag.For.Milliseconds()), str("sync-ms"), history.Int(w.sag.Sync.Milliseconds()),
+		str("spared-syncs"), history.Int(int64(w.sag.Spared))}
 }
 
 func (w *powerCut) Inject(ctl world.Control) error { return ctl.PowerOff(w.nodes, w.sag) }

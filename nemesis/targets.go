@@ -89,8 +89,9 @@ func (s *Scene) size(what string, taken int) int {
 
 // How long a window waits for a moment, and how long after that it may strike.
 const (
-	momentWait  = time.Second
-	momentShift = 26 // 67 ms, in nanoseconds, are two to this
+	momentWait     = time.Second
+	momentShortest = 16 // 66 µs, in nanoseconds, are two to this
+	momentLongest  = 26 // 67 ms
 )
 
 // moment waits for one of the facts that nodes have noted before to be noted again,
@@ -101,7 +102,7 @@ const (
 // matters most, for some milliseconds; how many is drawn, short times as often as
 // long ones.
 func (s *Scene) moment() int {
-	later := s.Draw.Int64N(1 << s.Draw.IntN(momentShift+1))
+	later := s.Draw.Int64N(1 << s.Draw.Between(momentShortest, momentLongest))
 	which := s.Draw.Uint64()
 	facts, err := s.Noted()
 	if err != nil || len(facts) == 0 {

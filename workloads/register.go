@@ -326,7 +326,7 @@ func Register() Workload {
 		Options: []Option{
 			Number("keys", 100, 1, 10_000, "how many registers"),
 			Number("active", 10, 0, 10_000, "how many of them most operations go to at a time, a window that moves on; 0: all"),
-			Number("deletes", 10, 0, 100, "how many deletes there are to a hundred other operations on every fourth register, if the target has them"),
+			Number("deletes", 30, 0, 100, "how many deletes there are to a hundred other operations on every fourth register, if the target has them"),
 		},
 		Fs:        []string{"read", "write"},
 		Optional:  []string{"cas", "delete"},

@@ -138,7 +138,7 @@ func (k control) PowerOff(nodes []int, sag world.Sag) error {
 	}
 	k.Sleep(canaryTime)
 	for _, n := range hit {
-		n.disk.sag = int64(sag.Sync)
+		n.disk.sag, n.disk.spared = int64(sag.Sync), sag.Spared
 	}
 	k.Sleep(sag.For)
 	harsh := len(hit) > 1 && hit[0].crash.Chance(1, 2)

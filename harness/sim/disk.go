@@ -18,6 +18,7 @@ type disk struct {
 	latency   choice.Stream
 	idle      int64            // when all operations under way will be done
 	sag       int64            // so much longer does a sync take
+	spared    int              // syncs that do not, before the others
 	pending   fifo[operation]  // started, not done
 	completed fifo[completion] // done, not yet told to the process
 	last      *world.Canaries  // of the last loss of power
@@ -67,7 +68,9 @@ func (d *disk) start(l Latency, op operation) {
 	}
 	d.idle = max(d.idle, c.now) + l.draw(&d.latency)
 	if op.syncs {
-		d.idle += d.sag
+		if d.spared--; d.spared < 0 {
+			d.idle += d.sag
+		}
 	}
 	d.pending.push(op)
 	c.queue.push(d.idle, event{kind: kDisk, to: int32(d.n.id), id: uint64(d.n.starts)})

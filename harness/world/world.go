@@ -248,9 +248,12 @@ type Control interface {
 }
 
 // Sag is what becomes of disks before their power goes: for some time, every sync
-// that begins takes so much longer. One that takes longer than the sag lasts does
-// not come to an end.
-type Sag struct{ For, Sync time.Duration }
+// that begins takes so much longer, but for the first ones of each disk. One that
+// takes longer than the sag lasts does not come to an end.
+type Sag struct {
+	For, Sync time.Duration
+	Spared    int // syncs of each disk that take as long as ever
+}
 
 // Process is the state of a node's process.
 type Process struct {
