@@ -37,7 +37,7 @@ func Packet() Fault {
 			{"delay", "mix", "how much longer every packet takes, like 100ms, or mix: a seeded choice from 10ms to 320ms"},
 			{"jitter", "mix", "and up to how much more, drawn for each packet, or mix: up to as much again"},
 			{"loss", "mix", "the share that is lost, like 20%, or mix: a seeded choice from 10% to 50%"},
-			{"dup", "mix", "the share that arrives twice, likewise"},
+			{"dup", "mix", "the share that arrives twice, likewise, but up to 90% where nothing else happens"},
 			{"reorder", "mix", "the share that is held back, likewise"},
 			{"behind", "mix", "how much later at most a doubled packet comes again or one that was held back arrives, or mix: a seeded choice 200ms or 400ms"},
 		},
@@ -201,8 +201,11 @@ func controlLinks(s *Scene, hit []world.Link) []world.Link {
 func drawPackets(s *Scene, kind string) world.Packets {
 	draw, p := s.Draw, s.Params
 	least, steps := int64(10), int64(5)
-	if kind == "storm" {
+	switch kind {
+	case "storm":
 		steps = 3 // all at once is bad enough
+	case "dup":
+		steps = 9 // it stops nothing
 	}
 	pick := func(name string) int64 {
 		drawn := (least + 10*draw.Int64N(steps)) * 10_000
