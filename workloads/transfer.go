@@ -100,11 +100,12 @@ func (g *transfers) transfer(draw *choice.Stream, id int64) history.Value {
 }
 
 // transferFlaws are why no node should take the transfers of a hostile client: it is
-// signed by somebody else, or by nobody; its amounts are more than there can be, and
-// their sum is not; its time is over, or hardly ends; or it goes to whom it comes from.
+// signed by somebody else, or by nobody; its amount, its fee or both are more than there
+// can be, while their sum may not be; its time is over, or hardly ends; or it goes to
+// whom it comes from.
 var transferFlaws = []choice.Weighted{
-	{Name: "stolen", Weight: 2}, {Name: "unsigned", Weight: 1}, {Name: "overflow", Weight: 2}, {Name: "late", Weight: 1},
-	{Name: "endless", Weight: 1}, {Name: "self", Weight: 1},
+	{Name: "stolen", Weight: 2}, {Name: "unsigned", Weight: 1}, {Name: "overflow", Weight: 1}, {Name: "amount", Weight: 1},
+	{Name: "fee", Weight: 1}, {Name: "late", Weight: 1}, {Name: "endless", Weight: 1}, {Name: "self", Weight: 1},
 }
 
 func account(n int64) string { return "a" + strconv.FormatInt(n+1, 10) }

@@ -89,6 +89,11 @@ func (w *wallet) sign(t *coin.Transfer, flaw string, height uint64) {
 		by = t.To
 	case "overflow":
 		t.Amount, t.Fee = t.Amount+1<<63, t.Fee+1<<63
+	case "amount":
+		t.Amount += 1 << 63
+	case "fee": // the sum is zero
+		t.Amount = max(t.Amount, 1)
+		t.Fee = -t.Amount
 	case "late":
 		t.Until = height
 	case "endless":

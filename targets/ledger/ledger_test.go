@@ -233,6 +233,7 @@ func TestChainsAreLookedAt(t *testing.T) {
 		"nobody":        {"false", func(v *coin.View) { v.Blocks[1].Txs[0].From = "" }},
 		"expired":       {"false", func(v *coin.View) { v.Blocks[1].Txs[0].Until = 0 }},
 		"amount":        {"false", func(v *coin.View) { v.Blocks[1].Txs[0].Amount = 1 << 63 }},
+		"fee":           {"false", func(v *coin.View) { v.Blocks[1].Txs[0].Fee = 1<<64 - 3 }},
 		"pay":           {"false", func(v *coin.View) { v.Blocks[1].Pay = 1 << 63 }},
 		"vote":          {"false", func(v *coin.View) { v.Votes = []coin.Vote{{Validator: "n1"}} }},
 		"no validator":  {"false", func(v *coin.View) { v.Votes = []coin.Vote{sworn("n6", coin.Hash{1})} }},

@@ -32,7 +32,7 @@ func (n *node) spoil(b *coin.Block) {
 				has += b.Txs[i].Amount
 			}
 		}
-		switch draw.IntN(4) {
+		switch draw.IntN(6) {
 		case 0:
 			t.Amount = has + 1000
 		case 1:
@@ -40,7 +40,12 @@ func (n *node) spoil(b *coin.Block) {
 		case 2:
 			t.Amount, t.Fee = has, 1
 			b.Pay++
-		default: // with a sum that is too large for an integer, and looks small
+		case 3: // with one that is too large for an integer, and looks negative
+			t.Amount = 1<<63 + uint64(draw.IntN(10))
+		case 4: // or as a fee, which makes the sum look small
+			t.Fee = -t.Amount
+			b.Pay += t.Fee
+		default: // or with a sum that is too large, and looks small
 			t.Amount = 1<<63 - uint64(draw.IntN(2))
 			t.Fee = 1<<63 + uint64(draw.IntN(10))
 		}
