@@ -21,6 +21,7 @@ const (
 	Diverged        = "diverged"
 	LostRecord      = "lost-record"
 	LostLength      = "lost-length"
+	ShortSync       = "short-sync"
 	Gap             = "gap"
 	Reordered       = "reordered"
 	DuplicateRecord = "duplicate-record"
@@ -30,7 +31,7 @@ const (
 
 // AppendAnomalies returns the names of all anomalies of streams, the gravest first.
 func AppendAnomalies() []string {
-	return []string{LostRecord, LostLength, Diverged, Gap, Reordered, DuplicateRecord, PhantomRecord, PrematureRecord}
+	return []string{LostRecord, LostLength, ShortSync, Diverged, Gap, Reordered, DuplicateRecord, PhantomRecord, PrematureRecord}
 }
 
 // AppendOptions say what the file system promises.
@@ -64,7 +65,8 @@ type AppendReport struct {
 //	read    FILE => [RECORD…]   open, read to the end, close
 //
 //	lost-record       a record was appended, then synced, and a later read lacks it
-//	lost-length       a later read is shorter than a sync said
+//	lost-length       a later read is shorter than a sync said, or a later sync says less
+//	short-sync        a sync says less than the place of a record that was durable before
 //	diverged          two reads of which neither is a beginning of the other
 //	gap               a read has a record, but lacks one whose append was ok before that of the other began
 //	reordered         a read has two records in another order than they were appended in
@@ -194,6 +196,7 @@ func (f *stream) call(o op, r *AppendReport) error {
 // judge judges every read beside the longest one.
 func (f *stream) judge(opts AppendOptions) {
 	f.present()
+	f.shrunk()
 	for i := range f.reads {
 		if rd := &f.reads[i]; f.longest == nil || len(rd.ids) > len(f.longest.ids) {
 			f.longest = rd
@@ -303,14 +306,62 @@ type need struct {
 
 // durable finds reads that are shorter than what was durable when they began.
 func (f *stream) durable(opts AppendOptions) {
-	var lengths []need
-	for _, s := range f.syncs {
-		if n, ok := s.Complete.Value.Int(); ok {
-			lengths = append(lengths, need{s.res, int(min(n, never)), s, nil})
+	f.short(LostLength, f.lengths())
+	needs := f.synced(opts)
+	f.understated(needs)
+	f.short(LostRecord, needs)
+}
+
+// shrunk finds syncs that say less than an earlier one.
+func (f *stream) shrunk() {
+	f.told(f.lengths(), func(s op, n int64, before *need) {
+		f.book.Add(rules.Finding{Rule: LostLength, Key: f.key, Ops: []int{before.by.inv, s.inv}, Edges: []checkers.Edge{f.rt(before.by, s, f.key)},
+			Why: fmt.Sprintf("%s synced the file and was told by %s that %d records are durable; after that, %s synced it and was told %d",
+				f.who(before.by), f.end(before.by), before.length, f.who(s), n)})
+	})
+}
+
+// understated finds syncs that leave out a record that was durable before. The
+// longest read shows the place of the record.
+func (f *stream) understated(needs []need) {
+	placed := slices.DeleteFunc(slices.Clone(needs), func(n need) bool { return n.length == never })
+	f.told(placed, func(s op, n int64, before *need) {
+		a := before.record.append
+		finding := rules.Finding{Rule: ShortSync, Key: f.key, Ops: []int{a.inv, before.by.inv, s.inv, f.longest.inv}, Edges: []checkers.Edge{f.rt(before.by, s, f.key)},
+			Why: fmt.Sprintf("%s appended %v, which was durable by %s; after that, %s synced the file and was told that %d records are durable, but %s read that one as number %d",
+				f.who(a), a.Invoke.Value, f.end(before.by), f.who(s), n, f.who(f.longest.op), before.length)}
+		if a.inv != before.by.inv {
+			finding.Edges = append([]checkers.Edge{f.rt(a, before.by, f.key)}, finding.Edges...)
+		}
+		f.book.Add(finding)
+	})
+}
+
+// told calls less for each sync that says less than what was needed when it began.
+func (f *stream) told(needs []need, less func(s op, n int64, before *need)) {
+	slices.SortFunc(needs, func(a, b need) int { return cmp.Compare(a.from, b.from) })
+	var most *need
+	for _, s := range f.syncs { // in the order in which they began
+		for ; len(needs) > 0 && needs[0].from < s.inv; needs = needs[1:] {
+			if most == nil || needs[0].length > most.length {
+				most = &needs[0]
+			}
+		}
+		if n, ok := s.Complete.Value.Int(); ok && most != nil && n < int64(most.length) {
+			less(s, n, most)
 		}
 	}
-	f.short(LostLength, lengths)
-	f.short(LostRecord, f.synced(opts))
+}
+
+// lengths returns how long the file has to be after each sync that says so.
+func (f *stream) lengths() []need {
+	var needs []need
+	for _, s := range f.syncs {
+		if n, ok := s.Complete.Value.Int(); ok {
+			needs = append(needs, need{s.res, int(min(n, never)), s, nil})
+		}
+	}
+	return needs
 }
 
 // synced returns which records have to be there after which operation.
@@ -328,15 +379,20 @@ func (f *stream) synced(opts AppendOptions) []need {
 			needs = append(needs, need{w.append.res, length(w), w.append, w})
 		}
 	}
-	var deepest *record
-	for _, s := range f.syncs { // in the order in which they began
+	var lacking, deepest *record // one that the longest read lacks, and the last of those that it has
+	for _, s := range f.syncs {  // in the order in which they began
 		for ; len(done) > 0 && done[0].append.res < s.inv; done = done[1:] {
-			if deepest == nil || done[0].at > deepest.at {
-				deepest = done[0]
+			switch w := done[0]; {
+			case w.at == never:
+				lacking = cmp.Or(lacking, w)
+			case deepest == nil || w.at > deepest.at:
+				deepest = w
 			}
 		}
-		if deepest != nil {
-			needs = append(needs, need{s.res, length(deepest), s, deepest})
+		for _, w := range []*record{lacking, deepest} {
+			if w != nil {
+				needs = append(needs, need{s.res, length(w), s, w})
+			}
 		}
 	}
 	return needs

@@ -25,6 +25,22 @@ func appendByDefinition(h *history.History, durable bool) map[string]bool {
 	}
 	for _, key := range []string{"f", "g"} {
 		all, appends, syncs, reads := of("append", key, false), of("append", key, true), of("sync", key, true), of("read", key, true)
+		for _, s := range syncs {
+			n, told := s.Complete.Value.Int()
+			for _, early := range syncs {
+				if m, ok := early.Complete.Value.Int(); ok && told && early.res < s.inv && n < m {
+					broken[LostLength] = true
+				}
+			}
+			for _, a := range appends {
+				known := durable && a.res < s.inv || slices.ContainsFunc(syncs, func(by op) bool { return a.res < by.inv && by.res < s.inv })
+				if told && known && slices.ContainsFunc(reads, func(r op) bool {
+					return int64(slices.IndexFunc(r.Complete.Value.Elems(), a.Invoke.Value.Equal)) >= n
+				}) {
+					broken[ShortSync] = true
+				}
+			}
+		}
 		for _, r := range reads {
 			list := r.Complete.Value.Elems()
 			at := func(a op) int { return slices.IndexFunc(list, a.Invoke.Value.Equal) }

@@ -125,6 +125,11 @@ var mutations = []mutation{
 var appendMutations = []mutation{
 	{LostRecord, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(1)) }},
 	{LostLength, growing, func(l *log, c []int) { l.Out(c[2], history.Int(4)) }},
+	{LostLength, growing, func(l *log, c []int) { l.call("sync", "f", history.Nil, history.Int(1)) }},
+	{ShortSync, growing, func(l *log, c []int) {
+		l.Out(c[2], history.Nil)
+		l.call("sync", "f", history.Nil, history.Int(1))
+	}},
 	{Diverged, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(2, 1)) }},
 	{Gap, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(1, 3)); l.Out(c[5], history.Ints(1, 3)) }},
 	{Reordered, growing, func(l *log, c []int) { l.Out(c[4], history.Ints(2, 1, 3)); l.Out(c[5], history.Ints(2, 1, 3)) }},

@@ -89,12 +89,24 @@ func (t *streams) rules() map[string]roleRule {
 			synced := is(o[1], "sync") && o[0].Before(o[1]) || t.durable && o[0] == o[1]
 			return is(o[0], "append") && is(o[2], "read") && same(o) && o[0].Happened() && synced && o[1].Before(o[2]) && place(o[2], o[0]) < 0
 		}},
-		"lost-length": {2, func(o []*claim.Op, _ string) bool { // the sync, r
-			if !is(o[0], "sync") || !is(o[1], "read") {
+		"lost-length": {2, func(o []*claim.Op, _ string) bool { // the sync, then r or another sync
+			if !is(o[0], "sync") || !is(o[1], "read") && !is(o[1], "sync") {
 				return false
 			}
 			n, told := o[0].Complete.Value.Int()
-			return same(o) && told && o[0].Before(o[1]) && int64(len(records(o[1]))) < n
+			later, has := int64(len(records(o[1]))), true
+			if o[1].Invoke.F == "sync" {
+				later, has = o[1].Complete.Value.Int()
+			}
+			return same(o) && told && has && o[0].Before(o[1]) && later < n
+		}},
+		"short-sync": {4, func(o []*claim.Op, _ string) bool { // a, a sync or a again as above, the sync that says less, r
+			durable := is(o[1], "sync") && o[0].Before(o[1]) || t.durable && o[0] == o[1]
+			if !durable || !is(o[0], "append") || !o[0].Happened() || !is(o[2], "sync") || !is(o[3], "read") {
+				return false
+			}
+			n, told := o[2].Complete.Value.Int()
+			return same(o) && told && o[1].Before(o[2]) && n <= int64(place(o[3], o[0]))
 		}},
 		"diverged": {2, func(o []*claim.Op, _ string) bool { // r, s
 			return is(o[0], "read") && is(o[1], "read") && same(o) && !beginning(records(o[0]), records(o[1])) && !beginning(records(o[1]), records(o[0]))
@@ -133,12 +145,12 @@ func (t *streams) hold() error {
 		if err := f.origin(); err != nil {
 			return err
 		}
-		if len(f.reads) == 0 {
-			continue
+		var longest []string
+		if len(f.reads) > 0 {
+			longest = records(slices.MaxFunc(f.reads, func(a, b *claim.Op) int {
+				return cmp.Compare(len(a.Complete.Value.Elems()), len(b.Complete.Value.Elems()))
+			}))
 		}
-		longest := records(slices.MaxFunc(f.reads, func(a, b *claim.Op) int {
-			return cmp.Compare(len(a.Complete.Value.Elems()), len(b.Complete.Value.Elems()))
-		}))
 		at := make(map[string]int)
 		for i, id := range longest {
 			at[id] = i
@@ -195,20 +207,24 @@ func (f *streamFile) appended(longest []string, at map[string]int) error {
 	return nil
 }
 
-// longEnough confirms that each read has what was durable when it began.
+// bound is how long a file is from an event on: for reads, and as far as it is known
+// where in the file the last record is.
+type bound struct {
+	from          int
+	length, known int64
+}
+
+// longEnough confirms that each read has what was durable when it began, and that no
+// sync says less.
 func (f *streamFile) longEnough(at map[string]int, durable bool) error {
-	type bound struct {
-		from   int
-		length int64
-	}
 	var bounds []bound
 	var done []*claim.Op
-	deepest := int64(0)
-	long := func(a *claim.Op) int64 {
+	var deepest bound
+	long := func(a *claim.Op) bound {
 		if i, has := at[idOf(a.Invoke.Value)]; has {
-			return int64(i) + 1
+			return bound{a.Res, int64(i) + 1, int64(i) + 1}
 		}
-		return claim.Never
+		return bound{a.Res, claim.Never, 0}
 	}
 	for _, a := range f.order {
 		if a.Happened() {
@@ -218,24 +234,28 @@ func (f *streamFile) longEnough(at map[string]int, durable bool) error {
 	slices.SortFunc(done, func(a, b *claim.Op) int { return cmp.Compare(a.Res, b.Res) })
 	for _, a := range done {
 		if durable {
-			bounds = append(bounds, bound{a.Res, long(a)})
+			bounds = append(bounds, long(a))
 		}
 	}
 	for _, s := range f.syncs {
 		for ; len(done) > 0 && done[0].Before(s); done = done[1:] {
-			deepest = max(deepest, long(done[0]))
+			b := long(done[0])
+			deepest.length, deepest.known = max(deepest.length, b.length), max(deepest.known, b.known)
 		}
 		n, _ := s.Complete.Value.Int()
-		bounds = append(bounds, bound{s.Res, max(n, deepest)})
+		bounds = append(bounds, bound{s.Res, max(n, deepest.length), max(n, deepest.known)})
 	}
 	slices.SortFunc(bounds, func(a, b bound) int { return cmp.Compare(a.from, b.from) })
-	need := int64(0)
-	for _, r := range f.reads {
-		for ; len(bounds) > 0 && bounds[0].from < r.Inv; bounds = bounds[1:] {
-			need = max(need, bounds[0].length)
+	var need bound
+	asked := slices.Concat(f.reads, f.syncs)
+	slices.SortFunc(asked, func(a, b *claim.Op) int { return cmp.Compare(a.Inv, b.Inv) })
+	for _, o := range asked {
+		for ; len(bounds) > 0 && bounds[0].from < o.Inv; bounds = bounds[1:] {
+			need.length, need.known = max(need.length, bounds[0].length), max(need.known, bounds[0].known)
 		}
-		if int64(len(r.Complete.Value.Elems())) < need {
-			return fmt.Errorf("the read at %d is too short", r.Inv)
+		n, said := o.Complete.Value.Int()
+		if o.Invoke.F == "read" && int64(len(o.Complete.Value.Elems())) < need.length || o.Invoke.F == "sync" && said && n < need.known {
+			return fmt.Errorf("the %s at %d is too short", o.Invoke.F, o.Inv)
 		}
 	}
 	return nil
