@@ -56,7 +56,7 @@ func (store) Settings() []targets.Setting {
 			Doc: "ap: who counts towards r and w: whoever holds a copy, stand-ins too, or owners only; then a read makes sure that w of them hold what it returns"},
 		{Name: "conflict", Default: "hlc", Values: []string{"hlc", "lww"},
 			Doc: "ap: which of two writes wins: the later by a hybrid logical clock, or by the wall clock alone"},
-		{Name: "snapshot-every", Default: "1000", Doc: "cp: entries of the log between two snapshots"},
+		{Name: "snapshot-every", Default: "200", Doc: "cp: entries of the log between two snapshots"},
 		{Name: "sessions", Default: "4096", Doc: "cp: how many clients are remembered, so that a retry is applied once"},
 	}
 }

@@ -77,7 +77,7 @@ type Machine interface {
 // Config holds the settings of a group. All but Name may be left out.
 type Config struct {
 	Name          string // what the node is called in the words with which it dies, and in its log
-	SnapshotEvery uint64 // entries applied between two snapshots; 0 means 1000
+	SnapshotEvery uint64 // entries applied between two snapshots; 0 means 200
 	Sessions      int    // clients remembered, the latest ones; 0 means 4096
 
 	// Turned is called when the node becomes the leader of a term, and when it
@@ -205,7 +205,7 @@ type deadlines struct {
 // New returns a group that begins to read its disk, and a machine that is empty.
 func New(env actor.Env, cfg Config, m Machine) *Group {
 	if cfg.SnapshotEvery == 0 {
-		cfg.SnapshotEvery = 1000
+		cfg.SnapshotEvery = 200
 	}
 	switch {
 	case cfg.Forgetful:

@@ -43,7 +43,7 @@ func Bugs() []Bug {
 
 // Config holds the settings of a node. The zero value is a good one.
 type Config struct {
-	SnapshotEvery uint64       // entries applied between two snapshots; 0 means 1000
+	SnapshotEvery uint64       // entries applied between two snapshots; 0 means 200
 	Sessions      int          // clients remembered, the latest ones; 0 means 4096
 	Bugs          map[Bug]bool // off unless true
 }
