@@ -58,6 +58,7 @@ type view struct {
 	history.Call
 	tip, final int32
 	bound      int32
+	expired    []int32 // transfers that will never be on the chain
 	accounts   []entry // of balances
 	balances   bool
 }
@@ -75,7 +76,7 @@ type submission struct {
 	accepted []history.Call // by honest nodes
 	possible bool           // some submission was not refused
 	expired  bool           // a node said that it will never be on the chain
-	in       []int32        // the adopted blocks that have it
+	in       []int32        // the blocks that have it
 }
 
 // status is an answer about a transfer.
@@ -200,7 +201,9 @@ func (l *ledger) observation(c history.Call) error {
 		if err := scalar(e); err != nil {
 			return err
 		}
-		l.submission(l.names.ID(e)).expired = true
+		name := l.names.ID(e)
+		l.submission(name).expired = true
+		o.expired = append(o.expired, name)
 	}
 	if f := v.Get("finalized"); !f.IsNil() {
 		if err := scalar(f); err != nil {

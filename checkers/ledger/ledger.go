@@ -51,7 +51,8 @@
 //	                    although its time is over
 //	vanished-transfer   said to be confirmed, and later, through the same node or in the final phase, not,
 //	                    or not on a chain of the final phase
-//	status-flip         said to be expired or rejected, and confirmed later
+//	status-flip         said to be expired or rejected, and confirmed later; or an observation lists it as expired, and
+//	                    has it on its chain
 //	early-status        said to be confirmed, and by a later observation through the same node neither in a final
 //	                    block nor in a confirmed one; or said to be expired, and that observation's final block is
 //	                    below the height until which it is good by the one who accepted it

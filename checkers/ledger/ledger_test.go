@@ -336,6 +336,10 @@ var corruptions = map[string]corruption{
 		return b != nil
 	},
 	StatusFlip: func(rng *rand.Rand, h *history.History) bool {
+		if op, t := onChain(rng, h); op != nil && rng.IntN(2) == 0 {
+			op.Value = with(op.Value, "expired", history.List(t.Get("id")))
+			return true
+		}
 		b := of(rng, h, "status", func(op *history.Op) bool { return op.Value.Text() == "confirmed" })
 		if b == nil {
 			return false

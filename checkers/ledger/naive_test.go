@@ -13,6 +13,7 @@ type naive struct {
 	calls  []history.Call // ok ones of honest nodes
 	all    []history.Call
 	blocks map[string]history.Value
+	gone   []history.Value // transfers that observations list as expired
 	broken map[string]bool
 }
 
@@ -32,6 +33,7 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 		if c.Invoke.F != "observe" {
 			continue
 		}
+		n.gone = append(n.gone, c.Complete.Value.Get("expired").Elems()...)
 		for _, b := range c.Complete.Value.Get("blocks").Elems() {
 			id := b.Get("id").Text()
 			if old, ok := n.blocks[id]; ok && !old.Equal(b) {
@@ -55,6 +57,7 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 			n.alone(c)
 			n.money(c)
 			n.known(c)
+			n.dead(c)
 		case "status":
 			n.early(c)
 		}
@@ -143,6 +146,13 @@ func (n *naive) pair(c, d history.Call) {
 		if (first == "expired" || first == "rejected") && second == "confirmed" {
 			n.broken[StatusFlip] = true
 		}
+	}
+}
+
+// dead looks for transfers that an observation lists as expired, and has on its chain.
+func (n *naive) dead(c history.Call) {
+	if slices.ContainsFunc(c.Complete.Value.Get("expired").Elems(), func(id history.Value) bool { return n.includes(tipOf(c), id) }) {
+		n.broken[StatusFlip] = true
 	}
 }
 
@@ -316,7 +326,7 @@ func (n *naive) early(c history.Call) {
 
 func (n *naive) lost() {
 	for _, s := range n.calls {
-		if s.Invoke.F != "transfer" || slices.ContainsFunc(n.calls, func(c history.Call) bool {
+		if s.Invoke.F != "transfer" || slices.ContainsFunc(n.gone, s.Invoke.Value.Get("id").Equal) || slices.ContainsFunc(n.calls, func(c history.Call) bool {
 			says := c.Complete.Value.Text()
 			return c.Invoke.F == "status" && c.Invoke.Value.Equal(s.Invoke.Value.Get("id")) && (says == "expired" || says == "rejected")
 		}) {

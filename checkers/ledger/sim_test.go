@@ -92,11 +92,15 @@ func (s *sim) mine() {
 		amount, _ := t.Get("amount").Int()
 		fee, _ := t.Get("fee").Int()
 		from, to := t.Get("from").Text(), t.Get("to").Text()
-		fits := !b.has(id) && !s.dead[id] && b.balance[from] >= amount+fee && !slices.ContainsFunc(b.chain(), func(c *mined) bool {
+		spent := slices.ContainsFunc(b.chain(), func(c *mined) bool {
 			return slices.ContainsFunc(c.txs, func(u history.Value) bool {
 				return u.Get("from").Equal(t.Get("from")) && u.Get("nonce").Equal(t.Get("nonce"))
 			})
 		})
+		if spent && s.Noise > 0 {
+			spent = s.RNG.IntN(6) > 0 // which is rare enough
+		}
+		fits := !b.has(id) && !s.dead[id] && b.balance[from] >= amount+fee && !spent
 		if s.Wrong() {
 			fits = !fits
 			if s.RNG.IntN(3) == 0 {
@@ -180,6 +184,9 @@ func (s *sim) look(node, f string, final bool) {
 		v := rulestest.Fields("tip", text(tip.id), "bound", text(bound.id), "blocks", history.List(list...), "votes", history.List(votes...))
 		if s.finals {
 			v = with(v, "finalized", text(final.id))
+		}
+		if len(s.txs) > 0 && s.Wrong() {
+			v = with(v, "expired", history.List(s.txs[s.RNG.IntN(len(s.txs))].Get("id")))
 		}
 		if s.Wrong() && s.RNG.IntN(8) == 0 {
 			v = with(v, []string{"false", "unproven"}[s.RNG.IntN(2)], text("a signature"))

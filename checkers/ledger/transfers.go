@@ -14,11 +14,12 @@ import (
 func (l *ledger) submissions() error {
 	for i := range l.blocks {
 		b := &l.blocks[i]
-		if b.adopter == nil {
-			continue
-		}
 		for _, t := range b.txs {
-			l.included(t, int32(i))
+			s := l.submission(t.name)
+			s.in = append(s.in, int32(i))
+			if b.adopter != nil {
+				l.included(s, t, int32(i))
+			}
 		}
 	}
 	final := l.finalViews()
@@ -27,7 +28,7 @@ func (l *ledger) submissions() error {
 		if len(s.accepted) > 0 {
 			l.report.Accepted++
 		}
-		if len(s.accepted) > 0 && len(s.in) > 0 {
+		if len(s.accepted) > 0 && slices.ContainsFunc(s.in, func(b int32) bool { return l.blocks[b].adopter != nil }) {
 			l.report.Included++
 		}
 		if len(s.accepted) > 0 && !s.expired {
@@ -38,9 +39,7 @@ func (l *ledger) submissions() error {
 }
 
 // included takes in that a transfer is in an adopted block.
-func (l *ledger) included(t tx, id int32) {
-	s := l.submission(t.name)
-	s.in = append(s.in, id)
+func (l *ledger) included(s *submission, t tx, id int32) {
 	switch first := s.first.Invoke; {
 	case first == nil && l.opts.Closed && t.from != none:
 		l.strange(PhantomTransfer, t, id, "which nobody submitted")
@@ -152,6 +151,9 @@ func (l *ledger) statuses() error {
 		}
 		of[s.name] = append(of[s.name], s)
 	}
+	for i := range l.views {
+		l.undead(&l.views[i])
+	}
 	final, next := l.finalViews(), l.observations()
 	for _, name := range names {
 		l.answers(of[name])
@@ -161,6 +163,17 @@ func (l *ledger) statuses() error {
 		}
 	}
 	return nil
+}
+
+// undead finds transfers that an observation lists as expired, and has on its chain.
+func (l *ledger) undead(v *view) {
+	for _, name := range v.expired {
+		in := l.submission(name).in
+		if i := slices.IndexFunc(in, func(b int32) bool { return l.on(b, v.tip) }); i >= 0 {
+			l.add(rules.Finding{Rule: StatusFlip, Ops: []int{v.Invoke.Index, l.blocks[in[i]].by.Index}, Item: l.txName(name), Why: fmt.Sprintf(
+				"%s, and was told that transfer %s is expired; on that chain, block %s has it", l.saw(v), l.txName(name), l.blockName(in[i]))})
+		}
+	}
 }
 
 // observations returns those that name a final block, by node.

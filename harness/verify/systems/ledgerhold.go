@@ -212,13 +212,14 @@ func (l *chains) allThere() error {
 }
 
 // stillThere confirms that the chains of the final phase have what was said to be
-// confirmed.
+// confirmed, and no chain what the same view lists as expired.
 func (l *chains) stillThere() error {
 	if l.provisional {
 		return nil
 	}
 	for _, w := range l.seen {
-		if !w.Invoke.Final {
+		gone := w.Complete.Value.Get("expired").Elems()
+		if !w.Invoke.Final && len(gone) == 0 {
 			continue
 		}
 		has := make(map[string]bool)
@@ -227,8 +228,13 @@ func (l *chains) stillThere() error {
 				has[t.id] = true
 			}
 		}
+		for _, id := range gone {
+			if w.accounts == nil && has[idOf(id)] {
+				return fmt.Errorf("the chain at %d has what is said there to be expired", w.Inv)
+			}
+		}
 		for _, s := range l.statuses {
-			if l.answer(s) == "confirmed" && s.Before(w.Op) && !has[idOf(s.Invoke.Value)] {
+			if w.Invoke.Final && l.answer(s) == "confirmed" && s.Before(w.Op) && !has[idOf(s.Invoke.Value)] {
 				return fmt.Errorf("the chain at %d lacks what was confirmed at %d", w.Inv, s.Inv)
 			}
 		}

@@ -49,7 +49,9 @@ func (l *chains) rules() map[string]roleRule {
 		"vanished-transfer": {2, func(o []*claim.Op, item string) bool { // s, s or s, v
 			return asks(o[0], item) && (l.vanished(o[0], o[1]) || l.missing(o[0], view(o[1])))
 		}},
-		"status-flip":        {2, func(o []*claim.Op, item string) bool { return l.flipped(o[0], o[1]) && asks(o[0], item) }},     // s, s
+		"status-flip": {2, func(o []*claim.Op, item string) bool { // s, s or v, d
+			return l.flipped(o[0], o[1]) && asks(o[0], item) || l.undead(view(o[0]), o[1], item)
+		}},
 		"early-status":       {2, func(o []*claim.Op, item string) bool { return asks(o[0], item) && l.early(o[0], view(o[1])) }}, // s, v
 		"false-proof":        {1, func(o []*claim.Op, _ string) bool { return l.falsified(o[0], "false") }},                       // an answer
 		"false-finality":     {1, func(o []*claim.Op, _ string) bool { return l.falsified(o[0], "unproven") }},                    // an answer
@@ -310,6 +312,21 @@ func (l *chains) missing(s *claim.Op, w *chainView) bool {
 
 func (l *chains) flipped(s, t *claim.Op) bool {
 	return !l.provisional && l.answer(s) != "" && refusal(s) && l.answer(t) == "confirmed" && s.Before(t) && s.Invoke.Value.Equal(t.Invoke.Value)
+}
+
+// undead reports whether a view lists a transfer as expired, and has it in a block of
+// its chain that d described.
+func (l *chains) undead(v *chainView, d *claim.Op, item string) bool {
+	if l.provisional || v == nil || v.accounts != nil {
+		return false
+	}
+	for _, e := range v.Complete.Value.Get("expired").Elems() {
+		by, _ := l.places(v.tip, func(t chainTx) bool { return t.id == idOf(e) && plainID(t.id) == item })
+		if slices.Contains(by, d) {
+			return true
+		}
+	}
+	return false
 }
 
 // stalled reports whether nothing has become final for the node of two views from
