@@ -165,6 +165,7 @@ func (g *Group) saved(f *snapshotFile) {
 	if f.index <= g.log.snap.GetMetadata().GetIndex() {
 		return
 	}
+	actor.Sometimes(g.env, factSaved)
 	g.log.snap = g.log.snapshotOf(f.index, f.term, f.data)
 	if keep := g.cfg.SnapshotEvery / 10; f.index > keep {
 		g.log.compact(f.index - keep)

@@ -156,6 +156,7 @@ const (
 const (
 	factDeposed = "a leader with unanswered commands was one no longer"
 	factQueued  = "reads waited for the round before theirs"
+	factSaved   = "a snapshot was saved, and the log not yet written anew"
 )
 
 // Group is one node's part in a replicated log. All fields from rn on are in use
