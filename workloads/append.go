@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,6 +26,8 @@ func Append() Workload {
 			Length("life", "after what time another file takes the place of one that grows; none: 5s"),
 		},
 		Fs:        []string{"append", "sync", "read"},
+		Optional:  []string{"remove"},
+		Rare:      []string{"remove"},
 		Generator: newStreams,
 		Final:     finalStreams,
 		Checkers: func(level string, o Options) []checkers.Checker {
@@ -40,9 +43,13 @@ func Append() Workload {
 
 var streamKinds = []choice.Weighted{{Name: "append", Weight: 55}, {Name: "sync", Weight: 12}, {Name: "read", Weight: 33}}
 
+// remove, to delete a file, is added to these if the target can do it.
+var remove = choice.Weighted{Name: "remove", Weight: 3}
+
 // growing generates operations on files that grow, a few at a time. Most of the
 // appends to a file come through one node, as a file has one writer at a time,
 // and now and then one comes through another node, which has to become the writer.
+// Some files are deleted in the end, while they are still written.
 type growing struct {
 	*growingPlan
 	n uint64 // operations so far
@@ -51,6 +58,7 @@ type growing struct {
 // growingPlan is what does not change.
 type growingPlan struct {
 	source choice.Source
+	kinds  []choice.Weighted
 	places int   // how many files grow at a time
 	life   int64 // of a file, in nanoseconds
 }
@@ -58,9 +66,12 @@ type growingPlan struct {
 func newStreams(p Params) gen.Gen { return &growing{growingPlan: newGrowingPlan(p)} }
 
 func newGrowingPlan(p Params) *growingPlan {
-	plan := &growingPlan{source: p.Choices, places: int(p.Options.Int("streams")), life: int64(5 * time.Second)}
+	plan := &growingPlan{source: p.Choices, kinds: streamKinds, places: int(p.Options.Int("streams")), life: int64(5 * time.Second)}
 	if life := p.Options.Length("life"); life > 0 {
 		plan.life = int64(life)
+	}
+	if slices.Contains(p.Fs, remove.Name) {
+		plan.kinds = append(slices.Clone(plan.kinds), remove)
 	}
 	return plan
 }
@@ -70,6 +81,19 @@ func (p *growingPlan) key(place int, time int64) history.Value {
 	return history.String("s" + strconv.Itoa(place+1) + "." + strconv.FormatInt(time/p.life+1, 10))
 }
 
+// rotation is the files that grow in the place until one of them is deleted, which
+// is another one of them in each of the first places: so most files are judged
+// until the end.
+const rotation = 5
+
+// doomed returns the place of the file that is deleted at a time, and reports
+// whether there is one. That is in the last fifth of its life: writers that come
+// later make the file anew.
+func (p *growingPlan) doomed(time int64) (place int, some bool) {
+	place = int(time / p.life % rotation)
+	return place, place < p.places && time%p.life >= p.life/5*4
+}
+
 // Next returns a random operation.
 func (g *growing) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	p, free := ctx.Pick()
@@ -77,10 +101,16 @@ func (g *growing) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		return gen.Wait(gen.Never), g
 	}
 	draw := g.source.Stream("append", g.n)
-	op := history.Op{F: choice.Weigh(draw, streamKinds)}
+	op := history.Op{F: choice.Weigh(draw, g.kinds)}
 	place := ctx.Node(ctx.Thread(p)) % g.places
 	if op.F != "append" || draw.Chance(1, 8) {
 		place = draw.IntN(g.places)
+	}
+	if op.F == remove.Name {
+		doomed, some := g.doomed(ctx.Time)
+		if place = doomed; !some {
+			op.F, place = "read", draw.IntN(g.places)
+		}
 	}
 	op.Key = g.key(place, ctx.Time)
 	if op.F == "append" {

@@ -34,7 +34,7 @@ func TestFileOperations(t *testing.T) {
 				fresh = op.Value.Elems()[1]
 			}
 			switch {
-			case op.F == "delete":
+			case op.F == "remove":
 				taken[op.Value.String()] = true
 			case op.F == "write" && made[fresh.String()]:
 				t.Fatalf("seed %d: %v writes what was written before", seed, op)
@@ -73,16 +73,21 @@ func TestAppendOperations(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
 		w := Append()
-		p := paramsOf(t, w, seed, map[string]string{"streams": "3", "life": "1s"}, w.Fs...)
+		p := paramsOf(t, w, seed, map[string]string{"streams": "3", "life": "1s"}, append(w.Fs, w.Optional...)...)
 		run := gen.Phases(gen.TimeLimit(4*time.Second, gen.OnClients(gen.Rate(p.Choices, "rate", 100, w.Generator(p)))), gen.Final(w.Final(p)))
 		appended, read := map[string]map[int]int{}, map[string]int{}
-		records := map[string]bool{}
+		records, deleted := map[string]bool{}, map[string]bool{}
 		for _, op := range simulate(t, run, 10000) {
 			key := op.Key.Text()
 			switch {
 			case op.Type != history.Invoke:
 			case op.Final:
 				read[key]++
+			case op.F == "remove":
+				deleted[key] = true
+				if appended[key] == nil || op.Time%int64(time.Second) < int64(800*time.Millisecond) {
+					t.Errorf("seed %d: %v is not at the end of the file's life", seed, op)
+				}
 			case op.F == "append":
 				if records[op.Value.String()] {
 					t.Fatalf("seed %d: %v appends what was appended before", seed, op)
@@ -96,6 +101,9 @@ func TestAppendOperations(t *testing.T) {
 		}
 		if len(appended) < 12 {
 			t.Errorf("seed %d: only %d files grew", seed, len(appended))
+		}
+		if len(deleted) > 3 {
+			t.Errorf("seed %d: too many files were deleted: %v", seed, deleted)
 		}
 		for key, by := range appended {
 			most, all := 0, 0

@@ -63,6 +63,10 @@ type AppendReport struct {
 //	append  FILE RECORD         FILE is the key; RECORD is different for every append
 //	sync    FILE => 7 or nil    the number of records that are durable now; nil if it is not told
 //	read    FILE => [RECORD…]   open, read to the end, close
+//	remove  FILE                delete it; whoever appends later makes the file anew
+//
+// Once a remove of a file has begun, a sync says nothing, and of a read only where
+// the records come from is judged.
 //
 //	lost-record       a record was appended, then synced, and a later read lacks it
 //	lost-length       a later read is shorter than a sync said, or a later sync says less
@@ -98,6 +102,7 @@ type stream struct {
 	syncs   []op
 	reads   []reading
 	longest *reading
+	gone    int // when the first remove began
 }
 
 // record is what happened to a record.
@@ -126,12 +131,12 @@ func CheckAppend(ctx context.Context, h *history.History, opts AppendOptions) (*
 		if i%1024 == 0 && context.Cause(ctx) != nil {
 			return nil, fmt.Errorf("stopped after %d of %d operations were read: %w", i, len(calls), context.Cause(ctx))
 		}
-		if f := c.Invoke.F; f != "append" && f != "sync" && f != "read" {
+		if f := c.Invoke.F; f != "append" && f != "sync" && f != "read" && f != "remove" {
 			continue
 		}
 		k := keys.ID(c.Invoke.Key)
 		if int(k) == len(streams) {
-			streams = append(streams, &stream{scribe: s, key: checkers.KeyName(c.Invoke.Key)})
+			streams = append(streams, &stream{scribe: s, key: checkers.KeyName(c.Invoke.Key), gone: never})
 		}
 		if err := streams[k].call(opOf(c), r); err != nil {
 			return nil, err
@@ -166,6 +171,10 @@ func (f *stream) call(o op, r *AppendReport) error {
 		if o.ok() {
 			r.Appends++
 		}
+		return nil
+	}
+	if o.Invoke.F == "remove" {
+		f.gone = min(f.gone, o.inv)
 		return nil
 	}
 	if !o.ok() {
@@ -215,7 +224,7 @@ func (f *stream) judge(opts AppendOptions) {
 	f.durable(opts)
 }
 
-// present takes out what may be behind, after a look at whether somebody appended it.
+// present takes out what may be behind, or after a remove, after a look at whether somebody appended it.
 func (f *stream) present() {
 	var kept []reading
 	for i := range f.reads {
@@ -228,6 +237,9 @@ func (f *stream) present() {
 	f.reads = kept
 	f.syncs = slices.DeleteFunc(f.syncs, f.behind)
 }
+
+// behind reports whether only what an operation shows is judged, not what it lacks.
+func (f *stream) behind(o op) bool { return f.scribe.behind(o) || o.res > f.gone }
 
 // alone judges the records of one read, and whether they are a beginning of the
 // longest.

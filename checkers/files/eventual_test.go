@@ -24,14 +24,14 @@ func TestEventual(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 5))
 	milder := map[string]int{}
 	for i := range rulestest.Rounds() / 40 {
-		s := newSim(rng, []int{0, 20, 6}[i%3])
+		fresh := func() *sim { return newSim(rng, []int{0, 20, 6}[i%3]) }
 		for name, kind := range map[string]struct {
 			h       *history.History
 			checker func(eventual bool) checkers.Checker
 		}{
-			"contents":  {s.contents(20), func(e bool) checkers.Checker { return New(Options{Eventual: e}) }},
-			"namespace": {s.namespace(20), func(e bool) checkers.Checker { return New(Options{Eventual: e}) }},
-			"streams":   {s.streams(20), func(e bool) checkers.Checker { return NewAppend(AppendOptions{Eventual: e}) }},
+			"contents":  {fresh().contents(20), func(e bool) checkers.Checker { return New(Options{Eventual: e}) }},
+			"namespace": {fresh().namespace(20), func(e bool) checkers.Checker { return New(Options{Eventual: e}) }},
+			"streams":   {fresh().streams(20), func(e bool) checkers.Checker { return NewAppend(AppendOptions{Eventual: e}) }},
 		} {
 			h := kind.h
 			finals(h, rng.IntN(len(h.Ops)+1))

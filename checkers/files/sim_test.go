@@ -207,7 +207,21 @@ func (s *sim) namespace(steps int) *history.History {
 
 // streams is the growing of files. A crash takes back what is not durable.
 func (s *sim) streams(steps int) *history.History {
-	return s.run(steps, s.append, s.append, s.sync, s.readAll, s.readAll, s.crash)
+	kinds := []func(){s.append, s.append, s.sync, s.readAll, s.readAll, s.crash}
+	if s.RNG.IntN(5) == 0 {
+		kinds = append(kinds, s.unlink)
+	}
+	return s.run(steps, kinds...)
+}
+
+// unlink deletes a file.
+func (s *sim) unlink() {
+	key := s.key()
+	s.start(history.Op{F: "remove", Key: key, Value: history.Nil}, func() (history.Type, history.Value) {
+		delete(s.list, key.Text())
+		delete(s.held, key.Text())
+		return s.answer(true, history.Nil)
+	})
 }
 
 func (s *sim) append() {
@@ -228,6 +242,8 @@ func (s *sim) sync() {
 		n := int64(len(s.list[key.Text()]))
 		if !s.Wrong() {
 			s.held[key.Text()] = n
+		} else if s.RNG.IntN(2) == 0 {
+			n /= 2
 		}
 		if s.RNG.IntN(2) == 0 {
 			return history.OK, history.Nil

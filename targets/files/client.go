@@ -210,6 +210,12 @@ type appendClient struct{ caller request.Caller }
 func (c *appendClient) Invoke(env client.Env, op history.Op) history.Op {
 	q := ask.Request{Name: streams + request.Text(op.Key)}
 	switch op.F {
+	case "remove":
+		op, a := space(&c.caller, env, op, &namespace.Command{Kind: namespace.Delete, Name: q.Name})
+		if a != nil {
+			return client.OK(op, op.Value)
+		}
+		return op
 	case "append":
 		q.Op, q.Data = ask.Append, record(op.Value)
 	case "sync":

@@ -119,6 +119,8 @@ func TestEndings(t *testing.T) {
 		{"read", answering{answer: request.Answer(ask.Missing, nil)}, history.OK, history.List()},
 		{"sync", answering{answer: request.Answer(request.OK, binary.AppendUvarint(nil, 3*recordSize))}, history.OK, history.Int(3)},
 		{"sync", answering{answer: request.Answer(request.Unavailable, nil)}, history.Fail, history.Int(1)},
+		{"remove", answering{answer: space(namespace.OK)}, history.OK, history.Int(1)},
+		{"remove", answering{answer: space(namespace.NotFound)}, history.Fail, history.Int(1)},
 		{"write", answering{}, history.Fail, history.Int(1)},
 	} {
 		op := history.Op{F: c.f, Key: history.String("s"), Value: history.Int(1)}

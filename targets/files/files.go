@@ -55,7 +55,7 @@ func (files) Settings() []targets.Setting {
 			Doc: "latest: only replicas with the generation stamp that the name node says; any: what the nearest replica has"},
 		{Name: "standby-reads", Default: "off", Values: []string{"off", "on"},
 			Doc: "on: lists and reads ask the name node of their own node, active or not"},
-		{Name: "snapshot-every", Default: "1000", Doc: "entries of the journal between two images of the namespace"},
+		{Name: "snapshot-every", Default: "200", Doc: "entries of the journal between two images of the namespace"},
 		{Name: "sessions", Default: "4096", Doc: "how many clients the journal remembers, so that a retry is applied once"},
 	}
 }
@@ -114,7 +114,7 @@ func number(s targets.Settings, name string, least, most int) (int, error) {
 // operations lists what the clients of each workload do.
 var operations = map[string][]string{
 	"files":  {"read", "write", "create", "rename", "delete", "list", "move"},
-	"append": {"append", "sync", "read"},
+	"append": {"append", "sync", "read", "remove"},
 }
 
 // Client returns a constructor of clients for the workloads files and append.

@@ -11,10 +11,16 @@ import (
 // appends confirms that files that grow keep or break the rules of streams: what
 // readers see is a beginning of what was appended, and what was durable stays.
 // The parameter durable says that an append is durable when it is ok, eventual
-// that what comes before the final phase has only to show what was appended.
+// that what comes before the final phase has only to show what was appended. So has
+// what ends after a remove of the file began.
 // Evidence is needed for invalid only; see roles.go.
 func appends(c *claim.Claim) error {
 	t := &streams{durable: c.Parameters["durable"] == "true", files: map[string]*streamFile{}}
+	for i := range c.Ops {
+		if o := &c.Ops[i]; o.Invoke.F == "remove" {
+			t.file(o).gone = min(t.file(o).gone, o.Inv)
+		}
+	}
 	judged := 0
 	for i := range c.Ops {
 		o := &c.Ops[i]
@@ -23,18 +29,19 @@ func appends(c *claim.Claim) error {
 		case o.Invoke.F == "append":
 			f.appends[idOf(o.Invoke.Value)] = o
 			f.order = append(f.order, o)
-		case behind(c, o):
+		case behind(c, o), o.Happened() && o.Res > f.gone:
 			f.behind = append(f.behind, o)
 			judged++
 		case o.Invoke.F == "sync" && o.Happened():
 			f.syncs = append(f.syncs, o)
+			judged++
 		case o.Invoke.F == "read" && o.Happened():
 			f.reads = append(f.reads, o)
 			judged++
 		}
 	}
 	if judged == 0 {
-		return fmt.Errorf("no file was read")
+		return fmt.Errorf("no file was read or synced")
 	}
 	return byRoles(c, t.rules(), t.hold)
 }
@@ -51,12 +58,13 @@ type streamFile struct {
 	syncs   []*claim.Op
 	reads   []*claim.Op
 	behind  []*claim.Op
+	gone    int // when the first remove began
 }
 
 func (t *streams) file(o *claim.Op) *streamFile {
 	key := idOf(o.Invoke.Key)
 	if t.files[key] == nil {
-		t.files[key] = &streamFile{appends: map[string]*claim.Op{}}
+		t.files[key] = &streamFile{appends: map[string]*claim.Op{}, gone: claim.Never}
 	}
 	return t.files[key]
 }
@@ -77,7 +85,10 @@ func place(read, appended *claim.Op) int {
 
 // rules: r and s are reads, a and b are appends of records of one file.
 func (t *streams) rules() map[string]roleRule {
-	is := func(o *claim.Op, f string) bool { return o.Invoke.F == f && (f == "append" || o.Happened()) }
+	shows := func(o *claim.Op) bool { return o.Invoke.F == "read" && o.Happened() }
+	is := func(o *claim.Op, f string) bool {
+		return o.Invoke.F == f && (f == "append" || o.Happened() && o.Res < t.file(o).gone)
+	}
 	same := func(ops []*claim.Op) bool {
 		return !slices.ContainsFunc(ops, func(o *claim.Op) bool { return idOf(o.Invoke.Key) != idOf(ops[0].Invoke.Key) })
 	}
@@ -114,16 +125,16 @@ func (t *streams) rules() map[string]roleRule {
 		"gap":       {3, func(o []*claim.Op, _ string) bool { return inOrder(o) && place(o[2], o[0]) < 0 }},
 		"reordered": {3, func(o []*claim.Op, _ string) bool { return inOrder(o) && place(o[2], o[0]) > place(o[2], o[1]) }},
 		"duplicate-record": {1, func(o []*claim.Op, item string) bool {
-			return is(o[0], "read") && len(having(o[0], item)) > 1
+			return shows(o[0]) && len(having(o[0], item)) > 1
 		}},
 		"phantom-record": {1, func(o []*claim.Op, item string) bool {
-			return is(o[0], "read") && slices.ContainsFunc(having(o[0], item), func(id string) bool {
+			return shows(o[0]) && slices.ContainsFunc(having(o[0], item), func(id string) bool {
 				a := t.file(o[0]).appends[id]
 				return a == nil || a.Failed()
 			})
 		}},
 		"premature-record": {2, func(o []*claim.Op, item string) bool { // r, a
-			return is(o[0], "read") && slices.ContainsFunc(having(o[0], item), func(id string) bool { return t.file(o[0]).appends[id] == o[1] && o[0].Before(o[1]) })
+			return shows(o[0]) && slices.ContainsFunc(having(o[0], item), func(id string) bool { return t.file(o[0]).appends[id] == o[1] && o[0].Before(o[1]) })
 		}},
 	}
 }
