@@ -32,7 +32,7 @@ var store = []targets.Bug{
 		Summary: "a node whose log is torn at its end throws all of it away, and votes before it has caught up",
 		Mirrors: "protocol-aware recovery (Alagappan et al., FAST 2018: nodes that delete what they cannot read and join again); NEAT (members that count before they have the data)",
 		Fault:   "power", Checker: "health", Anomaly: "node-died",
-		Command: command("store", "mode=cp", "register", "power,kill", "CP8"),
+		Command: command("store", "mode=cp --set snapshot-every=10000", "register", "power,kill", "CP8"),
 	},
 	{
 		ID: "CP9", Target: "store",
