@@ -23,39 +23,11 @@ func (n *node) spoil(b *coin.Block) {
 	case twice:
 		n.repeat(b, draw)
 	case overdraw:
-		t := n.crafted(b.Height)
-		has := uint64(max(n.books.money[t.From], 0))
-		for i := range b.Txs { // what the block has moved already
-			if b.Txs[i].From == t.From {
-				has -= min(has, b.Txs[i].Amount+b.Txs[i].Fee)
-			} else if b.Txs[i].To == t.From {
-				has += b.Txs[i].Amount
-			}
-		}
-		switch draw.IntN(6) {
-		case 0:
-			t.Amount = has + 1000
-		case 1:
-			t.Amount = has + 1
-		case 2:
-			t.Amount, t.Fee = has, 1
-			b.Pay++
-		case 3: // with one that is too large for an integer, and looks negative
-			t.Amount = 1<<63 + uint64(draw.IntN(10))
-		case 4: // or as a fee, which makes the sum look small
-			t.Fee = -t.Amount
-			b.Pay += t.Fee
-		default: // or with a sum that is too large, and looks small
-			t.Amount = 1<<63 - uint64(draw.IntN(2))
-			t.Fee = 1<<63 + uint64(draw.IntN(10))
-		}
-		t.Sign(coin.Key(t.From))
-		b.Txs = append(b.Txs, t)
+		n.overdraw(b, draw)
 	case outlive:
 		t := n.crafted(b.Height)
 		t.Amount, t.Until = 0, b.Height-1-min(b.Height-1, uint64(draw.IntN(20)))
-		t.Sign(coin.Key(t.From))
-		b.Txs = append(b.Txs, t)
+		steal(b, t)
 	}
 }
 
@@ -63,6 +35,43 @@ func (n *node) spoil(b *coin.Block) {
 // node has got hold of. It is not signed yet.
 func (n *node) crafted(height uint64) coin.Transfer {
 	return coin.Transfer{ID: theftIDs + height, From: Account(0), To: n.self, Amount: 1, Nonce: theftIDs + height, Until: height}
+}
+
+// steal puts a crafted transfer into a block, signed as if by its account.
+func steal(b *coin.Block, t coin.Transfer) {
+	t.Sign(coin.Key(t.From))
+	b.Txs = append(b.Txs, t)
+}
+
+// overdraw spends more than an account has.
+func (n *node) overdraw(b *coin.Block, draw *choice.Stream) {
+	t := n.crafted(b.Height)
+	has := uint64(max(n.books.money[t.From], 0))
+	for i := range b.Txs { // what the block has moved already
+		if b.Txs[i].From == t.From {
+			has -= min(has, b.Txs[i].Amount+b.Txs[i].Fee)
+		} else if b.Txs[i].To == t.From {
+			has += b.Txs[i].Amount
+		}
+	}
+	switch draw.IntN(6) {
+	case 0:
+		t.Amount = has + 1000
+	case 1:
+		t.Amount = has + 1
+	case 2:
+		t.Amount, t.Fee = has, 1
+		b.Pay++
+	case 3: // with one that is too large for an integer, and looks negative
+		t.Amount = 1<<63 + uint64(draw.IntN(10))
+	case 4: // or as a fee, which makes the sum look small
+		t.Fee = -t.Amount
+		b.Pay += t.Fee
+	default: // or with a sum that is too large, and looks small
+		t.Amount = 1<<63 - uint64(draw.IntN(2))
+		t.Fee = 1<<63 + uint64(draw.IntN(10))
+	}
+	steal(b, t)
 }
 
 // inflate makes too much money: a little or much.
