@@ -90,7 +90,7 @@ func (s Step) Op() history.Op {
 // seen alone for a while and together with the others later. The last window
 // of a fault that would be cut off before half of its length is left out. What
 // is drawn for each window is how much later it begins and ends, and of some
-// faults, whether it is a brief one.
+// faults, which of the windows are brief.
 func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, error) {
 	var steps []Step
 	var id int64
@@ -99,13 +99,20 @@ func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, e
 		if err != nil {
 			return nil, err
 		}
-		for at := r.after; at+r.length/2 <= total; at += r.every {
+		brief := -1
+		for k, at := 0, r.after; at+r.length/2 <= total; k, at = k+1, at+r.every {
 			id++
 			draw := choices.Stream("vary", uint64(id))
-			length := r.draw(draw)
+			begin, end := at+r.late(draw), at+r.length+r.late(draw)
+			if r.brief && k%briefEvery == 0 {
+				brief = k + 1 + draw.IntN(briefEvery-1)
+			}
+			if k == brief {
+				end = begin + milliseconds(draw.Between(20, 400))
+			}
 			steps = append(steps,
-				Step{At: min(at+r.late(draw), total), ID: id, Kind: u.Kind},
-				Step{At: min(at+length+r.late(draw), total), ID: id, Kind: u.Kind, Heal: true})
+				Step{At: min(begin, total), ID: id, Kind: u.Kind},
+				Step{At: min(end, total), ID: id, Kind: u.Kind, Heal: true})
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
@@ -116,19 +123,18 @@ func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, e
 // milliseconds, and nobody wants a schedule of millions of them.
 const shortest = 10 * time.Millisecond
 
+// briefEvery says how often a window is brief, of a fault that has brief ones: one
+// of the windows after the first among so many. A node that is back before anybody
+// has given it up meets others that go on as if it had never been away. But little
+// can be done inside such a window, and a run shows something about a fault only if
+// something was done under it; so brief ones come by turns, and the long ones of a
+// run are not left to luck.
+const briefEvery = 3
+
 // rhythm says when the windows of a fault are.
 type rhythm struct {
 	every, length, after, vary time.Duration
 	brief                      bool // some of them end after a moment
-}
-
-// draw draws the length of a window. A node that is back before anybody has given
-// it up meets others that go on as if it had never been away.
-func (r rhythm) draw(draw *choice.Stream) time.Duration {
-	if !r.brief || !draw.Chance(1, 3) {
-		return r.length
-	}
-	return min(r.length, milliseconds(draw.Between(20, 400)))
 }
 
 // late draws how much later than its time a step is taken. Faults of several
@@ -154,7 +160,7 @@ func (u Use) timing(i, n int, total time.Duration) (r rhythm, err error) {
 	r.length = or("for", r.every/2)
 	r.after = or("after", r.every/5+time.Duration(i)*r.every/time.Duration(n))
 	r.vary = or("vary", u.vary(r.length))
-	r.brief = u.Brief && u.Params["vary"] == "" && r.vary > 0
+	r.brief = u.Brief && u.Params["vary"] == "" && r.vary > 0 && total >= briefEvery*r.every
 	switch {
 	case r.every < shortest:
 		err = fmt.Errorf("fault %s: every=%v is too often; take at least %v", u.Kind, r.every, shortest)

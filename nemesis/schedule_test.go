@@ -93,7 +93,7 @@ func TestScheduleProperties(t *testing.T) {
 			}
 			uses = append(uses, use)
 		}
-		steps, err := Schedule(uses, total, choice.New(1))
+		steps, err := Schedule(uses, total, choice.New(rapid.Uint64().Draw(rt, "seed")))
 		if err != nil {
 			return
 		}
@@ -127,6 +127,43 @@ func checkSchedule(rt *rapid.T, uses []Use, steps []Step, total time.Duration) {
 	if len(open) > 0 {
 		rt.Fatalf("never healed: %v", open)
 	}
+}
+
+// Of a fault that has brief windows, one in three is brief, and never the first;
+// what takes a shorter run than that has none.
+func TestBriefWindows(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		kill, err := NewUse(Kill(), nil, 5)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		total := time.Duration(rapid.IntRange(2, 120).Draw(rt, "seconds")) * time.Second
+		steps, err := Schedule([]Use{kill}, total, choice.New(rapid.Uint64().Draw(rt, "seed")))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		checkSchedule(rt, []Use{kill}, steps, total)
+		brief := make([]bool, len(steps)/2)
+		for k := range brief {
+			brief[k] = steps[2*k+1].At-steps[2*k].At <= 400*time.Millisecond
+		}
+		for k := 0; k < len(brief); k += briefEvery {
+			turn, n := brief[k:min(k+briefEvery, len(brief))], 0
+			for _, b := range turn {
+				if b {
+					n++
+				}
+			}
+			want := 0
+			if total >= briefEvery*10*time.Second {
+				want = 1
+			}
+			if turn[0] || n > want || n < want && len(turn) == briefEvery {
+				rt.Fatalf("%v: windows %d to %d, brief ones among them: %v", total, k+1, k+len(turn), turn)
+			}
+		}
+	})
 }
 
 // What cannot be meant is refused, with what to do.
