@@ -123,13 +123,15 @@ func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, e
 // milliseconds, and nobody wants a schedule of millions of them.
 const shortest = 10 * time.Millisecond
 
-// briefEvery says how often a window is brief, of a fault that has brief ones: one
-// of the windows after the first among so many. A node that is back before anybody
-// has given it up meets others that go on as if it had never been away. But little
-// can be done inside such a window, and a run shows something about a fault only if
-// something was done under it; so brief ones come by turns, and the long ones of a
-// run are not left to luck.
-const briefEvery = 3
+// A node that is back before anybody has given it up meets others that go on as if
+// it had never been away, so some faults have windows that end after a moment. But
+// little can be done inside of such a window, and a run shows something about a
+// fault only if something was done under it: brief windows come by turns, one among
+// so many and never the first, and runs with few windows have none.
+const (
+	briefEvery = 3
+	briefAtAll = 5 // that many windows
+)
 
 // rhythm says when the windows of a fault are.
 type rhythm struct {
@@ -160,7 +162,7 @@ func (u Use) timing(i, n int, total time.Duration) (r rhythm, err error) {
 	r.length = or("for", r.every/2)
 	r.after = or("after", r.every/5+time.Duration(i)*r.every/time.Duration(n))
 	r.vary = or("vary", u.vary(r.length))
-	r.brief = u.Brief && u.Params["vary"] == "" && r.vary > 0 && total >= briefEvery*r.every
+	r.brief = u.Brief && u.Params["vary"] == "" && r.vary > 0 && total >= briefAtAll*r.every
 	switch {
 	case r.every < shortest:
 		err = fmt.Errorf("fault %s: every=%v is too often; take at least %v", u.Kind, r.every, shortest)
