@@ -203,11 +203,18 @@ func (s *Scene) leaders() []int {
 	return nodes
 }
 
-// deal returns one of the given things by turns: in a seeded order, each comes
-// once before one comes again. So a run has some of each, and not by bad luck
-// only what stops everything, or only what harms nobody.
+// deal returns one of the given target sets by turns: in a seeded order, each comes
+// once before one comes again. So a run has some of each, and not by bad luck only
+// what stops everything, or only what harms nobody. The first one leaves a majority
+// standing, as there may be no second one in a short run.
 func (s *Scene) deal(from []string) string {
 	order := s.Deck(s.Turn / len(from)).Perm(len(from))
+	for range order {
+		if first := from[order[0]]; first != "majority" && first != "all" {
+			break
+		}
+		order = append(order[1:], order[0])
+	}
 	return from[order[s.Turn%len(from)]]
 }
 

@@ -108,6 +108,17 @@ func TestDeal(t *testing.T) {
 	}
 }
 
+// The first target set of a run leaves a majority standing.
+func TestDealBeginsMild(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		s := &Scene{Deck: func(int) *choice.Stream { return choice.New(seed).Stream("deck") }}
+		if first := s.deal([]string{"all", "majority", "one"}); first != "one" {
+			t.Fatalf("seed %d: %s", seed, first)
+		}
+	}
+}
+
 // A replay takes its targets from the record and still makes the same draws.
 func TestPickTargetsFollows(t *testing.T) {
 	t.Parallel()
