@@ -63,6 +63,17 @@ func growing(l *log, rng *rand.Rand) []int {
 	}
 }
 
+// changing has a file that is cut and moved, and another of its name.
+func changing(l *log, rng *rand.Rand) []int {
+	return []int{
+		l.call("append", "f", history.Int(1), history.Nil), l.call("append", "f", history.Int(2), history.Nil), l.call("append", "f", history.Int(3), history.Nil),
+		l.call("read", "f", history.Nil, history.Ints(1, 2, 3)), l.call("sync", "f", history.Nil, history.Nil),
+		l.call("cut", "f", history.Int(2), history.Nil), l.call("append", "f", history.Int(4), history.Nil), l.call("sync", "f", history.Nil, history.Int(3)),
+		l.call("read", "f", history.Nil, history.Ints(1, 2, 4)), l.call("move", "f", str("F"), history.Nil), l.call("append", "f", history.Int(5), history.Nil),
+		l.call("read", "f", history.Nil, history.Ints(5)), l.call("read", "F", history.Nil, history.Ints(1, 2, 4)),
+	}
+}
+
 var mutations = []mutation{
 	{StaleRead, twoWrites, func(l *log, c []int) { l.Out(c[4], history.Int(1)) }},
 	{EmptyRead, twoWrites, func(l *log, c []int) { l.Out(c[3], history.Nil) }},
@@ -139,6 +150,18 @@ var appendMutations = []mutation{
 	{PrematureRecord, growing, func(l *log, c []int) {
 		l.Forget(c[3])
 		l.call("append", "f", history.Int(3), history.Nil)
+	}},
+	{RevivedRecord, changing, func(l *log, c []int) { l.Out(c[8], history.Ints(1, 2, 3)) }},
+	{RevivedRecord, changing, func(l *log, c []int) { l.Out(c[11], history.Ints(4, 5)) }},
+	{LostRecord, changing, func(l *log, c []int) { l.Out(c[8], history.Ints(1)) }},
+	{LostRecord, changing, func(l *log, c []int) { l.Out(c[12], history.Ints(1, 2)) }},
+	{LostLength, changing, func(l *log, c []int) { l.Out(c[12], history.Ints(1, 2)) }},
+	{Diverged, changing, func(l *log, c []int) { l.Out(c[8], history.Ints(2, 1, 4)) }},
+	{Diverged, changing, func(l *log, c []int) { l.Out(c[12], history.Ints(1, 4, 2)) }},
+	{Gap, changing, func(l *log, c []int) {
+		l.call("append", "f", history.Int(6), history.Nil)
+		l.call("read", "f", history.Nil, history.Ints(6))
+		l.Forget(c[11])
 	}},
 }
 

@@ -3,6 +3,7 @@ package files
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/checkers/internal/rules/rulestest"
 	"github.com/ordeal-dev/ordeal/harness/history"
@@ -208,19 +209,62 @@ func (s *sim) namespace(steps int) *history.History {
 // streams is the growing of files. A crash takes back what is not durable.
 func (s *sim) streams(steps int) *history.History {
 	kinds := []func(){s.append, s.append, s.sync, s.readAll, s.readAll, s.crash}
-	if s.RNG.IntN(5) == 0 {
-		kinds = append(kinds, s.unlink)
+	for _, change := range []func(){s.unlink, s.cut, s.move} {
+		if s.RNG.IntN(4) == 0 {
+			kinds = append(kinds, change, s.readAll)
+		}
 	}
 	return s.run(steps, kinds...)
 }
+
+// inVain reports whether a change is to leave what it should take away: often, as it
+// is seen only if the file is read before and after.
+func (s *sim) inVain() bool { return s.Noise > 0 && s.RNG.IntN(3) == 0 }
 
 // unlink deletes a file.
 func (s *sim) unlink() {
 	key := s.key()
 	s.start(history.Op{F: "remove", Key: key, Value: history.Nil}, func() (history.Type, history.Value) {
-		delete(s.list, key.Text())
-		delete(s.held, key.Text())
+		if !s.inVain() {
+			s.list[key.Text()], s.held[key.Text()] = nil, 0
+		}
 		return s.answer(true, history.Nil)
+	})
+}
+
+// cut cuts off the end of a file, and sometimes too much.
+func (s *sim) cut() {
+	key, n := s.key(), s.RNG.IntN(4)
+	v := history.Int(int64(n))
+	s.start(history.Op{F: "cut", Key: key, Value: v}, func() (history.Type, history.Value) {
+		list := s.list[key.Text()]
+		if s.inVain() {
+			n = s.RNG.IntN(7)
+		}
+		n = min(n, len(list))
+		s.list[key.Text()], s.held[key.Text()] = slices.Clone(list[:n]), min(s.held[key.Text()], int64(n))
+		return s.answer(true, v)
+	})
+}
+
+// move gives a file another name, unless there is a file of that name, and sometimes
+// only a part of it, or a copy.
+func (s *sim) move() {
+	key := s.key()
+	to := strings.ToUpper(key.Text())
+	s.start(history.Op{F: "move", Key: key, Value: history.String(to)}, func() (history.Type, history.Value) {
+		list := s.list[key.Text()]
+		if _, taken := s.list[to]; taken {
+			return s.answer(false, history.String(to))
+		}
+		if s.Wrong() && len(list) > 1 {
+			list = list[s.RNG.IntN(2) : len(list)-s.RNG.IntN(2)]
+		}
+		s.list[to] = slices.Clone(list)
+		if !s.inVain() {
+			s.list[key.Text()], s.held[key.Text()] = nil, 0
+		}
+		return s.answer(true, history.String(to))
 	})
 }
 
@@ -254,6 +298,9 @@ func (s *sim) sync() {
 
 func (s *sim) readAll() {
 	key := s.key()
+	if _, moved := s.list[strings.ToUpper(key.Text())]; moved && s.RNG.IntN(2) == 0 {
+		key = history.String(strings.ToUpper(key.Text()))
+	}
 	s.start(history.Op{F: "read", Key: key, Value: history.Nil}, func() (history.Type, history.Value) {
 		list := slices.Clone(s.list[key.Text()])
 		if s.Wrong() && len(list) > 0 {

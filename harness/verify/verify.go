@@ -27,7 +27,7 @@
 //	logs          1200  log
 //	streams        900  stream, watch, staleness,
 //	                    strong-eventual-consistency
-//	systems       2900  ledger, notary, files, append, batch, lease
+//	systems       3200  ledger, notary, files, append, batch, lease
 package verify
 
 import (

@@ -11,14 +11,14 @@ import (
 // appends confirms that files that grow keep or break the rules of streams: what
 // readers see is a beginning of what was appended, and what was durable stays.
 // The parameter durable says that an append is durable when it is ok, eventual
-// that what comes before the final phase has only to show what was appended. So has
-// what ends after a remove of the file began.
+// that what comes before the final phase has only to show what was appended. Files
+// that are removed, cut and moved are judged era by era, see appenderas.go.
 // Evidence is needed for invalid only; see roles.go.
 func appends(c *claim.Claim) error {
-	t := &streams{durable: c.Parameters["durable"] == "true", files: map[string]*streamFile{}}
+	t := &streams{durable: c.Parameters["durable"] == "true", files: map[string]*streamFile{}, from: map[string]string{}}
 	for i := range c.Ops {
-		if o := &c.Ops[i]; o.Invoke.F == "remove" {
-			t.file(o).gone = min(t.file(o).gone, o.Inv)
+		if o := &c.Ops[i]; o.Invoke.F == "move" {
+			t.from[idOf(o.Invoke.Value)] = idOf(o.Invoke.Key)
 		}
 	}
 	judged := 0
@@ -26,13 +26,15 @@ func appends(c *claim.Claim) error {
 		o := &c.Ops[i]
 		f := t.file(o)
 		switch {
+		case (o.Invoke.F == "remove" || o.Invoke.F == "cut" || o.Invoke.F == "move") && !o.Failed():
+			f.changes = append(f.changes, o)
 		case o.Invoke.F == "append":
 			f.appends[idOf(o.Invoke.Value)] = o
 			f.order = append(f.order, o)
-		case behind(c, o), o.Happened() && o.Res > f.gone:
+		case behind(c, o):
 			f.behind = append(f.behind, o)
 			judged++
-		case o.Invoke.F == "sync" && o.Happened():
+		case o.Invoke.F == "sync" && o.Happened() && t.own(o):
 			f.syncs = append(f.syncs, o)
 			judged++
 		case o.Invoke.F == "read" && o.Happened():
@@ -43,6 +45,9 @@ func appends(c *claim.Claim) error {
 	if judged == 0 {
 		return fmt.Errorf("no file was read or synced")
 	}
+	for _, f := range t.files {
+		f.divide()
+	}
 	return byRoles(c, t.rules(), t.hold)
 }
 
@@ -50,6 +55,7 @@ func appends(c *claim.Claim) error {
 type streams struct {
 	durable bool
 	files   map[string]*streamFile
+	from    map[string]string // by the name to which a file is moved: the one that it has before
 }
 
 type streamFile struct {
@@ -58,15 +64,28 @@ type streamFile struct {
 	syncs   []*claim.Op
 	reads   []*claim.Op
 	behind  []*claim.Op
-	gone    int // when the first remove began
+	changes []*claim.Op // removes, cuts and moves that may have happened
+	eras    []era
 }
 
-func (t *streams) file(o *claim.Op) *streamFile {
-	key := idOf(o.Invoke.Key)
-	if t.files[key] == nil {
-		t.files[key] = &streamFile{appends: map[string]*claim.Op{}, gone: claim.Never}
+// name returns the name that the file of an operation has before it is moved.
+func (t *streams) name(o *claim.Op) string {
+	name := idOf(o.Invoke.Key)
+	if from, moved := t.from[name]; moved {
+		return from
 	}
-	return t.files[key]
+	return name
+}
+
+// own reports whether an operation is on a file under the name that it has at first.
+func (t *streams) own(o *claim.Op) bool { return t.name(o) == idOf(o.Invoke.Key) }
+
+func (t *streams) file(o *claim.Op) *streamFile {
+	name := t.name(o)
+	if t.files[name] == nil {
+		t.files[name] = &streamFile{appends: map[string]*claim.Op{}}
+	}
+	return t.files[name]
 }
 
 // records returns what a read got.
@@ -78,52 +97,49 @@ func records(o *claim.Op) []string {
 	return list
 }
 
-// place returns where a read has the record of an append, or -1.
-func place(read, appended *claim.Op) int {
-	return slices.Index(records(read), idOf(appended.Invoke.Value))
-}
-
-// rules: r and s are reads, a and b are appends of records of one file.
+// rules: r and s are reads, a and b are appends of records of one file, in one era of it.
 func (t *streams) rules() map[string]roleRule {
 	shows := func(o *claim.Op) bool { return o.Invoke.F == "read" && o.Happened() }
-	is := func(o *claim.Op, f string) bool {
-		return o.Invoke.F == f && (f == "append" || o.Happened() && o.Res < t.file(o).gone)
-	}
-	same := func(ops []*claim.Op) bool {
-		return !slices.ContainsFunc(ops, func(o *claim.Op) bool { return idOf(o.Invoke.Key) != idOf(ops[0].Invoke.Key) })
-	}
-	inOrder := func(o []*claim.Op) bool { // a, b, r
-		return is(o[0], "append") && is(o[1], "append") && is(o[2], "read") && same(o) && o[0].Happened() && o[0].Before(o[1]) && place(o[2], o[1]) >= 0
-	}
+	is := func(o *claim.Op, f string) bool { return o.Invoke.F == f && o.Happened() }
 	return map[string]roleRule{
-		"lost-record": {3, func(o []*claim.Op, _ string) bool { // a, the sync, r; a again if it needs no sync
+		"lost-record": {3, t.within(func(v view, o []*claim.Op) bool { // a, the sync, r; a again if it needs no sync
 			synced := is(o[1], "sync") && o[0].Before(o[1]) || t.durable && o[0] == o[1]
-			return is(o[0], "append") && is(o[2], "read") && same(o) && o[0].Happened() && synced && o[1].Before(o[2]) && place(o[2], o[0]) < 0
-		}},
-		"lost-length": {2, func(o []*claim.Op, _ string) bool { // the sync, then r or another sync
-			if !is(o[0], "sync") || !is(o[1], "read") && !is(o[1], "sync") {
+			if !v.done(o[0]) || !is(o[2], "read") || !synced || !o[1].Before(o[2]) {
+				return false
+			}
+			list, limit := v.read(o[2])
+			return v.place(o[2], o[0]) < 0 && (len(list) < limit || limit == claim.Never)
+		})},
+		"lost-length": {2, t.within(func(v view, o []*claim.Op) bool { // the sync, then r or another sync
+			if !is(o[0], "sync") || !is(o[1], "read") && !is(o[1], "sync") || !o[0].Before(o[1]) {
 				return false
 			}
 			n, told := o[0].Complete.Value.Int()
-			later, has := int64(len(records(o[1]))), true
-			if o[1].Invoke.F == "sync" {
-				later, has = o[1].Complete.Value.Int()
+			if is(o[1], "sync") {
+				later, has := o[1].Complete.Value.Int()
+				return told && has && later < n
 			}
-			return same(o) && told && has && o[0].Before(o[1]) && later < n
-		}},
-		"short-sync": {4, func(o []*claim.Op, _ string) bool { // a, a sync or a again as above, the sync that says less, r
+			list, limit := v.read(o[1])
+			return told && int64(len(list)) < min(n, int64(limit))
+		})},
+		"short-sync": {4, t.within(func(v view, o []*claim.Op) bool { // a, a sync or a again as above, the sync that says less, r
 			durable := is(o[1], "sync") && o[0].Before(o[1]) || t.durable && o[0] == o[1]
-			if !durable || !is(o[0], "append") || !o[0].Happened() || !is(o[2], "sync") || !is(o[3], "read") {
+			if !durable || !v.done(o[0]) || !is(o[2], "sync") || !is(o[3], "read") {
 				return false
 			}
 			n, told := o[2].Complete.Value.Int()
-			return same(o) && told && o[1].Before(o[2]) && n <= int64(place(o[3], o[0]))
-		}},
-		"diverged": {2, func(o []*claim.Op, _ string) bool { // r, s
-			return is(o[0], "read") && is(o[1], "read") && same(o) && !beginning(records(o[0]), records(o[1])) && !beginning(records(o[1]), records(o[0]))
-		}},
-		"gap":       {3, func(o []*claim.Op, _ string) bool { return inOrder(o) && place(o[2], o[0]) < 0 }},
-		"reordered": {3, func(o []*claim.Op, _ string) bool { return inOrder(o) && place(o[2], o[0]) > place(o[2], o[1]) }},
+			return told && o[1].Before(o[2]) && n <= int64(v.place(o[3], o[0]))
+		})},
+		"diverged": {2, t.within(func(v view, o []*claim.Op) bool { // r, s
+			if !is(o[0], "read") || !is(o[1], "read") {
+				return false
+			}
+			r, _ := v.read(o[0])
+			s, _ := v.read(o[1])
+			return !beginning(r, s) && !beginning(s, r)
+		})},
+		"gap":       {3, t.within(func(v view, o []*claim.Op) bool { return v.inOrder(o) && v.place(o[2], o[0]) < 0 })},
+		"reordered": {3, t.within(func(v view, o []*claim.Op) bool { return v.inOrder(o) && v.place(o[2], o[0]) > v.place(o[2], o[1]) })},
 		"duplicate-record": {1, func(o []*claim.Op, item string) bool {
 			return shows(o[0]) && len(having(o[0], item)) > 1
 		}},
@@ -135,6 +151,9 @@ func (t *streams) rules() map[string]roleRule {
 		}},
 		"premature-record": {2, func(o []*claim.Op, item string) bool { // r, a
 			return shows(o[0]) && slices.ContainsFunc(having(o[0], item), func(id string) bool { return t.file(o[0]).appends[id] == o[1] && o[0].Before(o[1]) })
+		}},
+		"revived-record": {3, func(o []*claim.Op, item string) bool { // a or s, the change, r
+			return shows(o[2]) && t.own(o[2]) && slices.ContainsFunc(having(o[2], item), func(id string) bool { return t.revived(o, id) })
 		}},
 	}
 }
@@ -149,36 +168,46 @@ func beginning(short, long []string) bool {
 	return len(short) <= len(long) && slices.Equal(short, long[:len(short)])
 }
 
-// hold confirms that no rule is broken: every read is a beginning of the longest,
-// which has the appends in their order and lacks none, and each is long enough.
+// hold confirms that no rule is broken: in every era every read is a beginning of the
+// longest, which has the appends in their order and lacks none, and each is long enough.
 func (t *streams) hold() error {
 	for _, f := range t.files {
 		if err := f.origin(); err != nil {
 			return err
 		}
-		var longest []string
-		if len(f.reads) > 0 {
-			longest = records(slices.MaxFunc(f.reads, func(a, b *claim.Op) int {
-				return cmp.Compare(len(a.Complete.Value.Elems()), len(b.Complete.Value.Elems()))
-			}))
-		}
-		at := make(map[string]int)
-		for i, id := range longest {
-			at[id] = i
-		}
-		for _, r := range f.reads {
-			if !beginning(records(r), longest) {
-				return fmt.Errorf("the read at %d is no beginning of the longest", r.Inv)
+		for _, v := range t.views(f) {
+			if err := v.hold(t.durable); err != nil {
+				return err
 			}
 		}
-		if err := f.appended(longest, at); err != nil {
-			return err
-		}
-		if err := f.longEnough(at, t.durable); err != nil {
+		if err := t.goneForGood(f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hold confirms that no rule is broken in an era.
+func (v *view) hold(durable bool) error {
+	var longest []string
+	for _, r := range v.reads {
+		if list, _ := v.read(r); len(list) > len(longest) {
+			longest = list
+		}
+	}
+	at := make(map[string]int)
+	for i, id := range longest {
+		at[id] = i
+	}
+	for _, r := range v.reads {
+		if list, _ := v.read(r); !beginning(list, longest) {
+			return fmt.Errorf("the read at %d is no beginning of the longest", r.Inv)
+		}
+	}
+	if err := v.appended(longest, at); err != nil {
+		return err
+	}
+	return v.longEnough(at, durable)
 }
 
 // origin confirms that every record that was read was appended, and is once in a read.
@@ -202,16 +231,17 @@ func (f *streamFile) origin() error {
 }
 
 // appended confirms the order of the longest read.
-func (f *streamFile) appended(longest []string, at map[string]int) error {
+func (v *view) appended(longest []string, at map[string]int) error {
 	latest := -1 // of the records so far, when the append that began last began
 	for _, id := range longest {
-		if f.appends[id].Res < latest {
+		a := v.file.appends[id]
+		if v.done(a) && a.Res < latest {
 			return fmt.Errorf("record %s is behind one that was appended later", plainID(id))
 		}
-		latest = max(latest, f.appends[id].Inv)
+		latest = max(latest, a.Inv)
 	}
-	for _, a := range f.order {
-		if _, has := at[idOf(a.Invoke.Value)]; !has && a.Happened() && a.Res < latest {
+	for _, a := range v.file.order {
+		if _, has := at[idOf(a.Invoke.Value)]; !has && v.done(a) && a.Res < latest {
 			return fmt.Errorf("the record of index %d is missing between others", a.Inv)
 		}
 	}
@@ -227,7 +257,7 @@ type bound struct {
 
 // longEnough confirms that each read has what was durable when it began, and that no
 // sync says less.
-func (f *streamFile) longEnough(at map[string]int, durable bool) error {
+func (v *view) longEnough(at map[string]int, durable bool) error {
 	var bounds []bound
 	var done []*claim.Op
 	var deepest bound
@@ -237,8 +267,8 @@ func (f *streamFile) longEnough(at map[string]int, durable bool) error {
 		}
 		return bound{a.Res, claim.Never, 0}
 	}
-	for _, a := range f.order {
-		if a.Happened() {
+	for _, a := range v.file.order {
+		if v.done(a) {
 			done = append(done, a)
 		}
 	}
@@ -248,7 +278,7 @@ func (f *streamFile) longEnough(at map[string]int, durable bool) error {
 			bounds = append(bounds, long(a))
 		}
 	}
-	for _, s := range f.syncs {
+	for _, s := range v.syncs {
 		for ; len(done) > 0 && done[0].Before(s); done = done[1:] {
 			b := long(done[0])
 			deepest.length, deepest.known = max(deepest.length, b.length), max(deepest.known, b.known)
@@ -258,14 +288,19 @@ func (f *streamFile) longEnough(at map[string]int, durable bool) error {
 	}
 	slices.SortFunc(bounds, func(a, b bound) int { return cmp.Compare(a.from, b.from) })
 	var need bound
-	asked := slices.Concat(f.reads, f.syncs)
+	asked := slices.Concat(v.reads, v.syncs)
 	slices.SortFunc(asked, func(a, b *claim.Op) int { return cmp.Compare(a.Inv, b.Inv) })
 	for _, o := range asked {
 		for ; len(bounds) > 0 && bounds[0].from < o.Inv; bounds = bounds[1:] {
 			need.length, need.known = max(need.length, bounds[0].length), max(need.known, bounds[0].known)
 		}
 		n, said := o.Complete.Value.Int()
-		if o.Invoke.F == "read" && int64(len(o.Complete.Value.Elems())) < need.length || o.Invoke.F == "sync" && said && n < need.known {
+		short := said && n < need.known
+		if o.Invoke.F == "read" {
+			list, limit := v.read(o)
+			short = int64(len(list)) < min(need.length, int64(limit))
+		}
+		if short {
 			return fmt.Errorf("the %s at %d is too short", o.Invoke.F, o.Inv)
 		}
 	}
