@@ -26,8 +26,8 @@ func Append() Workload {
 			Length("life", "after what time another file takes the place of one that grows; none: 5s"),
 		},
 		Fs:        []string{"append", "sync", "read"},
-		Optional:  []string{"remove"},
-		Rare:      []string{"remove"},
+		Optional:  []string{"remove", "cut", "move"},
+		Rare:      []string{"remove", "cut", "move"},
 		Generator: newStreams,
 		Final:     finalStreams,
 		Checkers: func(level string, o Options) []checkers.Checker {
@@ -43,13 +43,19 @@ func Append() Workload {
 
 var streamKinds = []choice.Weighted{{Name: "append", Weight: 55}, {Name: "sync", Weight: 12}, {Name: "read", Weight: 33}}
 
-// remove, to delete a file, is added to these if the target can do it.
-var remove = choice.Weighted{Name: "remove", Weight: 3}
+// change is added to these if the target can do any of them: to delete a file, to cut
+// it, or to give it another name. Each is for some of the files.
+const change = "change"
+
+// mostLeft is how many records a cut leaves at most: some cuts are within a block,
+// and some cut nothing off.
+const mostLeft = 60
 
 // growing generates operations on files that grow, a few at a time. Most of the
 // appends to a file come through one node, as a file has one writer at a time,
 // and now and then one comes through another node, which has to become the writer.
-// Some files are deleted in the end, while they are still written.
+// In the end some files are deleted, cut or moved, or somebody tries to, while they
+// are still written.
 type growing struct {
 	*growingPlan
 	n uint64 // operations so far
@@ -59,8 +65,9 @@ type growing struct {
 type growingPlan struct {
 	source choice.Source
 	kinds  []choice.Weighted
-	places int   // how many files grow at a time
-	life   int64 // of a file, in nanoseconds
+	fates  []string // what happens to files that are changed, by turns
+	places int      // how many files grow at a time
+	life   int64    // of a file, in nanoseconds
 }
 
 func newStreams(p Params) gen.Gen { return &growing{growingPlan: newGrowingPlan(p)} }
@@ -70,8 +77,13 @@ func newGrowingPlan(p Params) *growingPlan {
 	if life := p.Options.Length("life"); life > 0 {
 		plan.life = int64(life)
 	}
-	if slices.Contains(p.Fs, remove.Name) {
-		plan.kinds = append(slices.Clone(plan.kinds), remove)
+	for _, fate := range []string{"remove", "move", "cut"} {
+		if slices.Contains(p.Fs, fate) {
+			plan.fates = append(plan.fates, fate)
+		}
+	}
+	if len(plan.fates) > 0 {
+		plan.kinds = append(slices.Clone(plan.kinds), choice.Weighted{Name: change, Weight: 4})
 	}
 	return plan
 }
@@ -81,17 +93,43 @@ func (p *growingPlan) key(place int, time int64) history.Value {
 	return history.String("s" + strconv.Itoa(place+1) + "." + strconv.FormatInt(time/p.life+1, 10))
 }
 
-// rotation is the files that grow in the place until one of them is deleted, which
+// movedKey is what it is called once it is moved.
+func (p *growingPlan) movedKey(place int, time int64) history.Value {
+	return history.String("moved." + p.key(place, time).Text())
+}
+
+// rotation is the files that grow in the place until one of them is changed, which
 // is another one of them in each of the first places: so most files are judged
-// until the end.
+// until the end as what they were at first.
 const rotation = 5
 
-// doomed returns the place of the file that is deleted at a time, and reports
-// whether there is one. That is in the last fifth of its life: writers that come
-// later make the file anew.
-func (p *growingPlan) doomed(time int64) (place int, some bool) {
-	place = int(time / p.life % rotation)
-	return place, place < p.places && time%p.life >= p.life/5*4
+// doomed returns the place of the file that is changed at a time, and what happens
+// to it, which is nothing if there is no such file.
+func (p *growingPlan) doomed(time int64) (place int, fate string) {
+	life := time / p.life
+	place = int(life % rotation)
+	if place < p.places && len(p.fates) > 0 {
+		fate = p.fates[life%int64(len(p.fates))]
+	}
+	return place, fate
+}
+
+// changes returns what is done next to the file that is changed. That is in the last
+// fifth of its life: writers that come later make a file anew that is gone.
+func (p *growingPlan) changes(time int64, draw *choice.Stream) (op history.Op, some bool) {
+	place, fate := p.doomed(time)
+	op = history.Op{F: fate, Key: p.key(place, time)}
+	switch {
+	case fate == "" || time%p.life < p.life/5*4:
+		return history.Op{}, false
+	case fate == "cut":
+		op.Value = history.Int(int64(draw.IntN(mostLeft)))
+	case fate == "move" && draw.Chance(1, 3):
+		op = history.Op{F: "read", Key: p.movedKey(place, time)}
+	case fate == "move":
+		op.Value = p.movedKey(place, time)
+	}
+	return op, true
 }
 
 // Next returns a random operation.
@@ -101,26 +139,31 @@ func (g *growing) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 		return gen.Wait(gen.Never), g
 	}
 	draw := g.source.Stream("append", g.n)
+	result := gen.Emit(ctx, g.operation(ctx, draw, ctx.Node(ctx.Thread(p))))
+	if result.Kind != gen.Ready {
+		return result, g // the same operation is offered again
+	}
+	return result, &growing{g.growingPlan, g.n + 1}
+}
+
+// operation returns what a client of a node does.
+func (g *growing) operation(ctx *gen.Context, draw *choice.Stream, node int) history.Op {
 	op := history.Op{F: choice.Weigh(draw, g.kinds)}
-	place := ctx.Node(ctx.Thread(p)) % g.places
+	if op.F == change {
+		if op, some := g.changes(ctx.Time, draw); some {
+			return op
+		}
+		op.F = "read"
+	}
+	place := node % g.places
 	if op.F != "append" || draw.Chance(1, 8) {
 		place = draw.IntN(g.places)
-	}
-	if op.F == remove.Name {
-		doomed, some := g.doomed(ctx.Time)
-		if place = doomed; !some {
-			op.F, place = "read", draw.IntN(g.places)
-		}
 	}
 	op.Key = g.key(place, ctx.Time)
 	if op.F == "append" {
 		op.Value = history.Int(int64(g.n) + 1)
 	}
-	result := gen.Emit(ctx, op)
-	if result.Kind != gen.Ready {
-		return result, g // the same operation is offered again
-	}
-	return result, &growing{g.growingPlan, g.n + 1}
+	return op
 }
 
 // Update changes nothing: what to append does not depend on what happened.
@@ -131,11 +174,13 @@ func finalStreams(p Params) gen.Gen {
 	return gen.OnClients(gen.EachNode(&grown{growingPlan: newGrowingPlan(p)}))
 }
 
-// grown reads all files that may have grown before it was first asked.
+// grown reads all files that may have grown before it was first asked, and those that
+// may have been moved under both names.
 type grown struct {
 	*growingPlan
 	until int64 // when it was first asked
 	read  int   // files so far
+	moved bool  // the last one has yet to be read under its other name
 }
 
 // Next returns the read of the next file.
@@ -148,10 +193,18 @@ func (g *grown) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 	if at > next.until {
 		return gen.Result{}, g
 	}
-	next.read++
-	result := gen.Emit(ctx, history.Op{F: "read", Key: g.key(g.read%g.places, at)})
+	place := g.read % g.places
+	key := g.key(place, at)
+	doomed, fate := g.doomed(at)
+	if next.moved = !g.moved && place == doomed && fate == "move"; !next.moved {
+		next.read++
+	}
+	if g.moved {
+		key = g.movedKey(place, at)
+	}
+	result := gen.Emit(ctx, history.Op{F: "read", Key: key})
 	if result.Kind != gen.Ready {
-		next.read = g.read
+		next.read, next.moved = g.read, g.moved
 	}
 	return result, &next
 }

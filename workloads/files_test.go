@@ -67,24 +67,30 @@ func TestFileOperations(t *testing.T) {
 	}
 }
 
-// Files grow for their time, mostly through one node, and the final phase reads
-// each of them through every node.
+// Files grow for their time, mostly through one node, some are deleted, cut or moved
+// in the end, one fate for a file, and the final phase reads each of them through
+// every node, and under both names what may have been moved.
 func TestAppendOperations(t *testing.T) {
 	t.Parallel()
+	fates := map[string]int{}
 	for seed := range uint64(5) {
 		w := Append()
 		p := paramsOf(t, w, seed, map[string]string{"streams": "3", "life": "1s"}, append(w.Fs, w.Optional...)...)
 		run := gen.Phases(gen.TimeLimit(4*time.Second, gen.OnClients(gen.Rate(p.Choices, "rate", 100, w.Generator(p)))), gen.Final(w.Final(p)))
 		appended, read := map[string]map[int]int{}, map[string]int{}
-		records, deleted := map[string]bool{}, map[string]bool{}
+		records, changed := map[string]bool{}, map[string]string{}
 		for _, op := range simulate(t, run, 10000) {
 			key := op.Key.Text()
 			switch {
 			case op.Type != history.Invoke:
 			case op.Final:
 				read[key]++
-			case op.F == "remove":
-				deleted[key] = true
+			case op.F == "remove" || op.F == "cut" || op.F == "move":
+				if old := changed[key]; old != "" && old != op.F {
+					t.Errorf("seed %d: %v of a file with %s", seed, op, old)
+				}
+				changed[key] = op.F
+				fates[op.F]++
 				if appended[key] == nil || op.Time%int64(time.Second) < int64(800*time.Millisecond) {
 					t.Errorf("seed %d: %v is not at the end of the file's life", seed, op)
 				}
@@ -102,8 +108,13 @@ func TestAppendOperations(t *testing.T) {
 		if len(appended) < 12 {
 			t.Errorf("seed %d: only %d files grew", seed, len(appended))
 		}
-		if len(deleted) > 3 {
-			t.Errorf("seed %d: too many files were deleted: %v", seed, deleted)
+		if len(changed) > 3 {
+			t.Errorf("seed %d: too many files were changed: %v", seed, changed)
+		}
+		for key, fate := range changed {
+			if n := read["moved."+key]; fate == "move" && n != 3 {
+				t.Errorf("seed %d: %s was moved, and read %d times in the end under its new name", seed, key, n)
+			}
 		}
 		for key, by := range appended {
 			most, all := 0, 0
@@ -116,6 +127,11 @@ func TestAppendOperations(t *testing.T) {
 			if read[key] != 3 {
 				t.Errorf("seed %d: %s was read %d times in the end", seed, key, read[key])
 			}
+		}
+	}
+	for _, fate := range []string{"remove", "cut", "move"} {
+		if fates[fate] == 0 {
+			t.Errorf("changes: %v", fates)
 		}
 	}
 }

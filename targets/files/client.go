@@ -72,7 +72,7 @@ func (c *filesClient) Invoke(env client.Env, op history.Op) history.Op {
 		return c.write(env, op)
 	case "move":
 		key := request.Text(op.Key)
-		return c.change(env, op, &namespace.Command{Kind: namespace.Rename, Name: contents + key, To: moved + key})
+		return change(&c.caller, env, op, &namespace.Command{Kind: namespace.Rename, Name: contents + key, To: moved + key})
 	case "list":
 		return c.list(env, op)
 	}
@@ -91,12 +91,12 @@ func (c *filesClient) Invoke(env client.Env, op history.Op) history.Op {
 	default:
 		return client.Fail(op, "bad-request: no operation "+op.F)
 	}
-	return c.change(env, op, &cmd)
+	return change(&c.caller, env, op, &cmd)
 }
 
 // change has the namespace carry out a command.
-func (c *filesClient) change(env client.Env, op history.Op, cmd *namespace.Command) history.Op {
-	op, a := space(&c.caller, env, op, cmd)
+func change(caller *request.Caller, env client.Env, op history.Op, cmd *namespace.Command) history.Op {
+	op, a := space(caller, env, op, cmd)
 	if a != nil {
 		return client.OK(op, op.Value)
 	}
@@ -110,7 +110,7 @@ func (c *filesClient) truncate(env client.Env, op history.Op, tag history.Value)
 	var end history.Op
 	for _, dir := range []string{contents, moved} {
 		cmd.Name = dir + request.Text(op.Key)
-		if end = c.change(env, op, &cmd); end.Type != history.Fail || end.Error != namespace.NotFound.String() {
+		if end = change(&c.caller, env, op, &cmd); end.Type != history.Fail || end.Error != namespace.NotFound.String() {
 			break
 		}
 	}
@@ -211,11 +211,15 @@ func (c *appendClient) Invoke(env client.Env, op history.Op) history.Op {
 	q := ask.Request{Name: streams + request.Text(op.Key)}
 	switch op.F {
 	case "remove":
-		op, a := space(&c.caller, env, op, &namespace.Command{Kind: namespace.Delete, Name: q.Name})
-		if a != nil {
-			return client.OK(op, op.Value)
+		return change(&c.caller, env, op, &namespace.Command{Kind: namespace.Delete, Name: q.Name})
+	case "move":
+		return change(&c.caller, env, op, &namespace.Command{Kind: namespace.Rename, Name: q.Name, To: streams + request.Text(op.Value)})
+	case "cut":
+		n, number := op.Value.Int()
+		if !number || n < 0 {
+			return client.Fail(op, "bad-request: cut wants the number of records that are left")
 		}
-		return op
+		return change(&c.caller, env, op, &namespace.Command{Kind: namespace.Truncate, Name: q.Name, Length: uint64(n) * recordSize})
 	case "append":
 		q.Op, q.Data = ask.Append, record(op.Value)
 	case "sync":

@@ -121,6 +121,11 @@ func TestEndings(t *testing.T) {
 		{"sync", answering{answer: request.Answer(request.Unavailable, nil)}, history.Fail, history.Int(1)},
 		{"remove", answering{answer: space(namespace.OK)}, history.OK, history.Int(1)},
 		{"remove", answering{answer: space(namespace.NotFound)}, history.Fail, history.Int(1)},
+		{"cut", answering{answer: space(namespace.OK)}, history.OK, history.Int(1)},
+		{"cut", answering{answer: space(namespace.Leased)}, history.Fail, history.Int(1)},
+		{"move", answering{answer: space(namespace.OK)}, history.OK, history.Int(1)},
+		{"move", answering{answer: space(namespace.Exists)}, history.Fail, history.Int(1)},
+		{"move", answering{err: lost}, history.Info, history.Int(1)},
 		{"write", answering{}, history.Fail, history.Int(1)},
 	} {
 		op := history.Op{F: c.f, Key: history.String("s"), Value: history.Int(1)}

@@ -114,7 +114,7 @@ func number(s targets.Settings, name string, least, most int) (int, error) {
 // operations lists what the clients of each workload do.
 var operations = map[string][]string{
 	"files":  {"read", "write", "create", "rename", "delete", "list", "move"},
-	"append": {"append", "sync", "read", "remove"},
+	"append": {"append", "sync", "read", "remove", "cut", "move"},
 }
 
 // Client returns a constructor of clients for the workloads files and append.
