@@ -64,7 +64,8 @@
 //	commit-ahead           an offset was committed, but nobody of the group had polled
 //	                       some message below it
 //	lost-commit            a member of a group was told what it owns, and polled what
-//	                       is below an offset that had been committed before that
+//	                       is below an offset that had been committed before that, or
+//	                       was committed in a generation that was over by then
 //	zombie-write           sent under an epoch after a newer one had begun
 //	zombie-commit          committed in a generation after a newer one had begun
 //

@@ -17,6 +17,7 @@ type extra struct {
 	member  int32 // the operation that last told the process what it owns, plus one
 	grants  []grant
 	commits []commitment
+	early   bool // it committed something, and was told what it owns after that
 	seeks   []seek
 	epoch   *term
 }
@@ -58,6 +59,7 @@ func (j *judge) more(t *txn, name string, v history.Value) bool {
 		}
 		j.assigns = true
 		t.grants = append(t.grants, g)
+		t.early = t.early || len(t.commits) > 0
 	case "commit":
 		for list := v.Elems(); len(list) > 0; list = list[2:] {
 			offset, ok := list[1].Int()
@@ -379,40 +381,91 @@ func (j *judge) ahead(g *progress, c commitment, i int32, t *txn) {
 	})
 }
 
-// resume is where a member that was told what it owns begins to poll a key.
-type resume struct {
+// standing is a commit of an offset of a key for a group, as those see it who are
+// told what they own.
+type standing struct {
 	commitment
-	by int32 // the operation that committed the offset
+	by     int32 // the operation that committed it
+	number int64 // of the generation that it was made in, none if that is not known
+	begun  int
+	ended  int // in the far future if nobody knows what came of it
+	reach  int // the latest end up to this one, in the order in which they began
 }
 
-// resumed sees that a member that is told what it owns begins where its group was:
-// not before an offset that had been committed before the member asked.
-func (j *judge) resumed() {
-	groups := make([]string, len(j.txns))
-	j.members(func(i int32, _ *txn, group string) { groups[i] = group })
-	force, resumes := map[share]resume{}, make([][]resume, len(j.txns))
-	for _, e := range j.events() {
-		i := int32(e.Call)
+// standings returns the commits of each group, in the order in which they began.
+func (j *judge) standings() map[share][]standing {
+	all, numbers := map[share][]standing{}, j.generations()
+	j.members(func(i int32, t *txn, group string) {
+		if t.Type() == history.Fail {
+			return
+		}
+		for _, c := range t.commits {
+			s := standing{commitment: c, by: i, number: numbers[i], begun: t.Invoke.Index, ended: math.MaxInt}
+			if t.Type() == history.OK {
+				s.ended = t.Complete.Index
+			}
+			list := all[share{group, c.key}]
+			if s.reach = s.ended; len(list) > 0 {
+				s.reach = max(s.reach, list[len(list)-1].reach)
+			}
+			all[share{group, c.key}] = append(list, s)
+		}
+	})
+	return all
+}
+
+// generations returns in which generation each operation commits. It is not known
+// after an operation that may have told the process of another one.
+func (j *judge) generations() []int64 {
+	numbers, current := make([]int64, len(j.txns)), map[history.Process]int64{}
+	for i := range j.txns {
 		t := &j.txns[i]
+		p := t.Invoke.Process
 		switch n := len(t.grants); {
-		case t.Type() != history.OK:
-		case e.End:
-			for _, c := range t.commits {
-				force[share{groups[i], c.key}] = resume{c, i}
-			}
+		case t.Invoke.F == "assign" || t.Invoke.F == "subscribe" || n > 0 && t.Type() == history.Fail:
+			current[p] = none
 		case n > 0:
-			for _, k := range t.grants[n-1].keys {
-				if r, ok := force[share{t.grants[n-1].of, k}]; ok {
-					resumes[i] = append(resumes[i], r)
-				}
-			}
+			current[p] = t.grants[n-1].number
+		}
+		if number, ok := current[p]; ok && !t.early {
+			numbers[i] = number
+		} else {
+			numbers[i] = none
 		}
 	}
+	return numbers
+}
+
+// resume is where a member that was told what it owns begins to poll a key at least,
+// because of one commit.
+type resume struct {
+	standing
+	least int64
+}
+
+// resumed sees that a member that is told what it owns begins where its group was.
+//
+// Each commit takes effect at a moment between its begin and its end, and one that was
+// made in a generation, while that lasts. Generations only grow, and a member is told
+// of one, and where that begins, when the ones before are over. So a commit was before
+// that if it was acknowledged, and had ended when the member asked or was made in an
+// older generation, even if both were under way at one time: a commit that takes
+// effect when its generation is over is lost on those who were told of a newer one. A
+// commit of unknown outcome may never have been.
+//
+// A group may go back, by a later commit of a lower offset. So the member has to begin
+// at the lowest of those offsets only that may have been the last one then: of all
+// commits that began before it had its answer, but not of those that another one comes
+// after, by time or by generation, which certainly was before the answer, too. A commit
+// whose generation is not known is ordered by time alone, and one of a newer generation
+// than the member's may count: it may be told where to begin late.
+func (j *judge) resumed() {
+	standings := j.standings()
 	from := map[history.Process][]resume{}
 	for i := range j.txns {
 		t := &j.txns[i]
 		if len(t.grants) > 0 || t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
-			from[t.Invoke.Process] = resumes[i]
+			from[t.Invoke.Process] = resumes(t, standings)
 		}
 		for _, r := range from[t.Invoke.Process] {
 			j.again(t, r)
@@ -420,10 +473,63 @@ func (j *judge) resumed() {
 	}
 }
 
+// resumes returns where a member begins to poll what an operation told it that it owns.
+func resumes(t *txn, standings map[share][]standing) []resume {
+	if len(t.grants) == 0 || t.Type() != history.OK {
+		return nil
+	}
+	var all []resume
+	g := &t.grants[len(t.grants)-1]
+	for _, k := range g.keys {
+		if r, ok := g.resumes(t, standings[share{g.of, k}]); ok {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// resumes goes through the commits from the last one that may count, and stops when
+// all that are left had ended before another began that counts.
+func (g *grant) resumes(t *txn, list []standing) (r resume, ok bool) {
+	var last []standing // but for those with another after them by time
+	latest, newest := -1, int64(none)
+	i := sort.Search(len(list), func(i int) bool { return list[i].begun > t.Complete.Index }) - 1
+	for ; i >= 0 && list[i].reach > latest; i-- {
+		s := list[i]
+		if s.ended < latest || s.by == t.at && !t.early {
+			continue
+		}
+		last = append(last, s)
+		if s.before(t, g.number) {
+			latest, newest = max(latest, s.begun), max(newest, s.number)
+		}
+	}
+	r.least = math.MaxInt64
+	for _, s := range last {
+		if s.older(newest) {
+			continue
+		}
+		r.least = min(r.least, s.offset)
+		if !ok && s.before(t, g.number) {
+			r.standing, ok = s, true
+		}
+	}
+	return r, ok
+}
+
+// before reports whether a commit certainly took effect before an operation told its
+// process what it owns in a generation.
+func (s *standing) before(t *txn, generation int64) bool {
+	return s.ended < t.Invoke.Index || s.ended < math.MaxInt && s.older(generation)
+}
+
+// older reports whether a commit was made in a generation before the given one.
+func (s *standing) older(generation int64) bool { return s.number != none && s.number < generation }
+
 // again notes a message that a member polled below the offset at which it was to begin.
 func (j *judge) again(t *txn, r resume) {
 	p := j.keys[r.key]
-	at := slices.IndexFunc(t.polls, func(m message) bool { return m.key == r.key && m.slot >= 0 && p.slots[m.slot].offset < r.offset })
+	at := slices.IndexFunc(t.polls, func(m message) bool { return m.key == r.key && m.slot >= 0 && p.slots[m.slot].offset < r.least })
 	if at < 0 || t.Type() != history.OK {
 		return
 	}
@@ -434,8 +540,14 @@ func (j *judge) again(t *txn, r resume) {
 		if by.member > 0 {
 			ops = append(ops, by.member-1)
 		}
-		return j.anomaly(r.key, fmt.Sprintf("process %v committed offset %d for its group by %s; after that, at %s, process %v asked what it owns, and it polled %v at offset %d, at %s",
-			by.Invoke.Process, r.offset, j.clock.At(by.Complete), j.clock.At(own.Invoke), t.Invoke.Process, j.value(m), p.slots[m.slot].offset, j.clock.At(t.Invoke)), ops...)
+		told := fmt.Sprintf("by %s; after that, at %s, process %v asked what it owns",
+			j.clock.At(by.Complete), j.clock.At(own.Invoke), t.Invoke.Process)
+		if r.ended > own.Invoke.Index {
+			told = fmt.Sprintf("in generation %d, by %s; process %v was told what it owns in generation %d, by %s",
+				r.number, j.clock.At(by.Complete), t.Invoke.Process, own.grants[len(own.grants)-1].number, j.clock.At(own.Complete))
+		}
+		return j.anomaly(r.key, fmt.Sprintf("process %v committed offset %d for its group %s, and it polled %v at offset %d, at %s",
+			by.Invoke.Process, r.offset, told, j.value(m), p.slots[m.slot].offset, j.clock.At(t.Invoke)), ops...)
 	})
 }
 

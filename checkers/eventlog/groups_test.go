@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -83,6 +84,16 @@ func (s *shared) commit(p history.Process, past int) {
 	s.call(p, "commit", history.OK, c, c)
 }
 
+// during does the one thing while the call that the other makes is under way.
+func (s *shared) during(call, do func()) {
+	call()
+	end := s.ops[len(s.ops)-1]
+	s.ops = s.ops[:len(s.ops)-1]
+	do()
+	end.Index, end.Time = len(s.ops), int64(len(s.ops))*1e6
+	s.ops = append(s.ops, end)
+}
+
 // turn lets a member own the log, poll and commit, and a producer write.
 func (s *shared) turn(last history.Process) history.Process {
 	p := history.Process(10 + s.rng.IntN(3))
@@ -126,6 +137,19 @@ var groupMutations = []struct {
 		for s.next < len(s.log) {
 			s.consume(98)
 		}
+	}},
+	{LostCommit, func(s *shared, owner history.Process) {
+		s.numbered = true
+		s.own(owner)
+		s.write(5)
+		at := s.next
+		s.next = len(s.log)
+		s.during(func() { s.commit(owner, 0) }, func() {
+			s.own(98)
+			for s.next = at; s.next < len(s.log); {
+				s.consume(98)
+			}
+		})
 	}},
 	{ZombieCommit, func(s *shared, owner history.Process) {
 		s.numbered = true
@@ -261,4 +285,142 @@ func TestAbortIsNoViolation(t *testing.T) {
 	if r.Verdict != checkers.OK {
 		t.Errorf("%v: %v", r.Verdict, r.Anomalies)
 	}
+}
+
+// point is a commit of the brute force, or what a member is told: something that takes
+// effect at one moment between two.
+type point struct {
+	begun, ended int
+	generation   int // 0 if it is not known
+	offset       int
+	typ          history.Type
+}
+
+// first reports whether the commit p took effect before q, for all that is known of them.
+func (p point) first(q point) bool {
+	return p.typ == history.OK && p.ended < q.begun || p.generation > 0 && p.generation < q.generation
+}
+
+// beginnings tries all orders in which the commits can have taken effect, and returns
+// the lowest offset at which a member may begin: -1 if there may be none, and whether
+// there is an order at all.
+func beginnings(told point, commits []point) (least int, possible bool) {
+	least = math.MaxInt
+	var try func(left []point, last int)
+	try = func(left []point, last int) {
+		free := func(p point) bool { return !slices.ContainsFunc(left, func(q point) bool { return q.first(p) }) }
+		if free(told) && orderly(left) {
+			least, possible = min(least, last), true
+		}
+		for i, p := range left {
+			if told.ended < p.begun {
+				continue
+			}
+			rest := slices.Delete(slices.Clone(left), i, i+1)
+			if p.typ == history.Info {
+				try(rest, last) // it never took effect
+			}
+			if free(p) {
+				try(rest, p.offset)
+			}
+		}
+	}
+	try(commits, -1)
+	return least, possible
+}
+
+// orderly reports whether there is an order of what is left.
+func orderly(left []point) bool {
+	if len(left) == 0 {
+		return true
+	}
+	for i, p := range left {
+		if !slices.ContainsFunc(left, func(q point) bool { return q.first(p) }) {
+			return orderly(slices.Delete(slices.Clone(left), i, i+1))
+		}
+	}
+	return false
+}
+
+// Where a member began is compared with all orders in which some commits can have taken
+// effect. It is blamed only if none explains it, and always then if no commit is of an
+// unknown or a newer generation.
+func TestBeginningsByBruteForce(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(13, 14))
+	n := 20_000
+	if testing.Short() {
+		n = 2_000
+	}
+	blamed, missed, compared := 0, 0, 0
+	for range n {
+		s := &shared{maker: maker{rng: rng, at: map[history.Process][2]int{}}, numbered: true}
+		for range 5 {
+			s.write(9)
+		}
+		ordered, told, commits := contest(s)
+		least, possible := beginnings(told, commits)
+		if !possible {
+			continue // somebody committed when his generation was over, for all to see
+		}
+		from := rng.IntN(5)
+		s.call(50, "poll", history.OK, []history.Value{history.List(history.Keyword("poll"))}, []history.Value{poll(s.log[from])})
+		r := judged(t, &history.History{Ops: s.ops}, Options{Allow: []string{Unseen, DoubleAssignment, ZombieCommit, CommitAhead, LostWrite}})
+		lost := slices.ContainsFunc(r.Anomalies, func(a checkers.Anomaly) bool { return a.Name == LostCommit })
+		wrong := 2*from < least
+		switch compared++; {
+		case lost && !wrong, wrong && !lost && ordered:
+			t.Fatalf("began at %d, may begin at %d, blamed: %v\n%v", 2*from, least, lost, s.ops)
+		case lost:
+			blamed++
+		case wrong:
+			missed++
+		}
+	}
+	if blamed < n/20 || missed > blamed/10 {
+		t.Errorf("of %d histories %d blamed and %d missed", compared, blamed, missed)
+	}
+	t.Logf("of %d histories %d blamed and %d missed", compared, blamed, missed)
+}
+
+// contest has some processes commit offsets of a key at about the time at which another
+// one is told that the key is its own. It says whether all commits are known to be of its
+// generation, or older ones.
+func contest(s *shared) (ordered bool, told point, commits []point) {
+	grant := func(n, key int) []history.Value {
+		if n == 0 {
+			return []history.Value{micro("assigned", "group", "g", "keys", history.Ints(int64(key)))}
+		}
+		return []history.Value{micro("assigned", "group", "g", "generation", n, "keys", history.Ints(int64(key)))}
+	}
+	calls := []history.Op{}
+	for i := range 1 + s.rng.IntN(4) {
+		c := point{generation: s.rng.IntN(4), offset: 2 * s.rng.IntN(5), typ: []history.Type{history.OK, history.OK, history.OK, history.Info}[s.rng.IntN(4)]}
+		p := history.Process(20 + i)
+		g := grant(c.generation, 1)
+		s.call(p, "rebalance", history.OK, g, g)
+		v := history.List(micro("commit", 0, c.offset))
+		calls = append(calls, history.Op{Process: p, F: "commit", Value: v}, history.Op{Process: p, F: "commit", Value: v, Type: c.typ})
+		commits = append(commits, c)
+	}
+	told = point{generation: 1 + s.rng.IntN(4), typ: history.OK}
+	ordered = !slices.ContainsFunc(commits, func(c point) bool { return c.generation == 0 || c.generation > told.generation })
+	g := history.List(grant(told.generation, 0)...)
+	calls = append(calls, history.Op{Process: 50, F: "rebalance", Value: g}, history.Op{Process: 50, F: "rebalance", Value: g, Type: history.OK})
+	begun := map[history.Process]bool{}
+	for _, at := range s.rng.Perm(len(calls)) {
+		op := calls[at/2*2]
+		c := &told
+		if op.Process < 50 {
+			c = &commits[op.Process-20]
+		}
+		if begun[op.Process] {
+			op, c.ended = calls[at/2*2+1], len(s.ops)
+		} else {
+			begun[op.Process], c.begun = true, len(s.ops)
+		}
+		op.Index, op.Time = len(s.ops), int64(len(s.ops))*1e6
+		s.ops = append(s.ops, op)
+	}
+	return ordered, told, commits
 }

@@ -47,6 +47,7 @@ func (l *logs) more(t *logOp, name string, v history.Value) error {
 		}
 		l.assigns = true
 		t.grants = append(t.grants, g)
+		t.early = t.early || len(t.commits) > 0
 	case "commit":
 		for kv := v.Elems(); len(kv) > 0; kv = kv[2:] {
 			offset, ok := kv[1].Int()
@@ -202,7 +203,6 @@ func (l *logs) fenced() {
 // returned that had begun before the commit ended, be it one of unknown outcome;
 // messages before the first poll of the group do not count, nor do those that could be gone.
 func (l *logs) processed() {
-	type share struct{ group, key string }
 	type progress struct {
 		since *logOp
 		base  int
@@ -260,51 +260,111 @@ func (l *logs) processed() {
 	}
 }
 
-// resumed: a lost-commit is a message that a member of a group polled although it is
-// below the offset that was committed last when the member asked what it owns.
+// commit is an offset that was committed, if it was.
+type commit struct {
+	offset     int64
+	generation int64 // unnumbered if it is not known
+	op         *logOp
+}
+
+// resumed: a lost-commit is a message that a member of a group polled below the offset
+// at which the group was, at least, when the member was told what it owns.
+//
+// Of the commits that began before it was told, and did not fail, some certainly
+// were before that: they were ok, and had ended when the member asked, or were made in
+// a generation before the one that it was told of. The group was at the lowest of
+// those offsets that may have been the last: not those whose commit was ok and had ended
+// before the last of these began; and not those whose generation is before that of one
+// of the certain ones that are left. If no commit is certain nothing is known.
+//
+// See committed for the generation of a commit.
 func (l *logs) resumed() {
-	type share struct{ group, key string }
-	type instant struct {
-		at   int
-		op   *logOp
-		ends bool
-	}
-	groups, in := map[*logOp]string{}, map[history.Process]string{}
-	var instants []instant
+	commits, from := l.committed(), map[history.Process]map[string]int64{}
 	for _, t := range l.ops {
-		if n := len(t.grants); n > 0 && !t.Failed() {
-			in[t.Invoke.Process] = t.grants[n-1].of
+		p, n := t.Invoke.Process, len(t.grants)
+		if n > 0 || t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
+			from[p] = map[string]int64{}
 		}
-		groups[t] = in[t.Invoke.Process]
-		if t.Happened() {
-			instants = append(instants, instant{t.Inv, t, false}, instant{t.Res, t, true})
-		}
-	}
-	slices.SortFunc(instants, func(a, b instant) int { return cmp.Compare(a.at, b.at) })
-	committed, starts := map[share]int64{}, map[*logOp]map[string]int64{}
-	for _, x := range instants {
-		if x.ends {
-			for _, c := range x.op.commits {
-				committed[share{groups[x.op], c.key}] = c.offset
+		if n > 0 && t.Happened() {
+			g := t.grants[n-1]
+			for _, k := range g.keys {
+				from[p][k] = begins(t, g.number, commits[share{g.of, k}])
 			}
-			continue
-		}
-		if n := len(x.op.grants); n > 0 {
-			starts[x.op] = map[string]int64{}
-			for _, k := range x.op.grants[n-1].keys {
-				starts[x.op][k] = committed[share{x.op.grants[n-1].of, k}]
-			}
-		}
-	}
-	from := map[history.Process]map[string]int64{}
-	for _, t := range l.ops {
-		if len(t.grants) > 0 || t.Invoke.F == "assign" || t.Invoke.F == "subscribe" {
-			from[t.Invoke.Process] = starts[t]
 		}
 		for _, m := range t.polls {
-			if t.Happened() && m.known && m.offset < from[t.Invoke.Process][m.key] {
+			if least, told := from[p][m.key]; told && t.Happened() && m.known && m.offset < least {
 				l.Note("lost-commit", m.key)
 			}
 		}
 	}
+}
+
+// share is what a group has of a key.
+type share struct{ group, key string }
+
+// committed returns the commits of each group that may have taken effect. A commit is
+// made in the generation that its process was told last, unless it may have been told
+// of another one since, by a call that failed, or has assigned or subscribed.
+func (l *logs) committed() map[share][]commit {
+	commits, in := map[share][]commit{}, map[history.Process]logTerm{}
+	for _, t := range l.ops {
+		p := t.Invoke.Process
+		term, ok := in[p]
+		if !ok {
+			term.number = unnumbered
+		}
+		n := len(t.grants)
+		switch {
+		case n > 0 && !t.Failed():
+			term = t.grants[n-1].logTerm
+		case n > 0 || t.Invoke.F == "assign" || t.Invoke.F == "subscribe":
+			term.number = unnumbered
+		}
+		in[p] = term
+		if t.Failed() {
+			continue
+		}
+		if t.early {
+			term.number = unnumbered
+		}
+		for _, c := range t.commits {
+			at := share{term.of, c.key}
+			commits[at] = append(commits[at], commit{c.offset, term.number, t})
+		}
+	}
+	return commits
+}
+
+// begins returns at which offset, at least, a member begins that an operation tells
+// what it owns in a generation.
+func begins(t *logOp, generation int64, all []commit) int64 {
+	certain := func(c commit) bool {
+		return c.op.Happened() && (c.op.Res < t.Inv || c.generation != unnumbered && c.generation < generation)
+	}
+	var last []commit
+	latest, newest := -1, int64(unnumbered)
+	for _, c := range all {
+		if c.op.Inv < t.Res && (c.op != t || t.early) {
+			last = append(last, c)
+			if certain(c) {
+				latest = max(latest, c.op.Inv)
+			}
+		}
+	}
+	if latest < 0 {
+		return math.MinInt64
+	}
+	last = slices.DeleteFunc(last, func(c commit) bool { return c.op.Happened() && c.op.Res < latest })
+	for _, c := range last {
+		if certain(c) {
+			newest = max(newest, c.generation)
+		}
+	}
+	least := int64(math.MaxInt64)
+	for _, c := range last {
+		if c.generation == unnumbered || c.generation >= newest {
+			least = min(least, c.offset)
+		}
+	}
+	return least
 }

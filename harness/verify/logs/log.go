@@ -77,6 +77,7 @@ type logOp struct {
 	seeks                 []seek
 	epoch                 *logTerm
 	effect                bool // what it sent took effect
+	early                 bool // it committed something, and was told what it owns after that
 }
 
 // message is a value that was sent or polled; an offset of -1 is not known.
