@@ -138,7 +138,7 @@ func (g *messages) Next(ctx *gen.Context) (gen.Result, gen.Gen) {
 func (g *messages) value(f string, draw *choice.Stream) history.Value {
 	switch f {
 	case "send":
-		return history.List(g.send(draw))
+		return history.List(g.sends(draw)...)
 	case "poll":
 		return history.List(micro("poll"))
 	case "txn":
@@ -158,13 +158,9 @@ func (g *messages) value(f string, draw *choice.Stream) history.Value {
 
 func micro(name string) history.Value { return history.List(history.String(name)) }
 
-// txn sends up to three messages, polls or not, and now and then thinks better
-// of it.
+// txn sends some messages, polls or not, and now and then thinks better of it.
 func (g *messages) txn(draw *choice.Stream) history.Value {
-	var steps []history.Value
-	for range 1 + draw.IntN(3) {
-		steps = append(steps, g.send(draw))
-	}
+	steps := g.sends(draw)
 	if draw.Chance(1, 2) {
 		steps = slices.Insert(steps, draw.IntN(len(steps)+1), micro("poll"))
 	}
@@ -172,6 +168,16 @@ func (g *messages) txn(draw *choice.Stream) history.Value {
 		steps = append(steps, micro("abort"))
 	}
 	return history.List(steps...)
+}
+
+// sends sends up to three messages. Outside of a transaction it may end in the midst
+// of them, and then it must not be said to have failed.
+func (g *messages) sends(draw *choice.Stream) []history.Value {
+	var list []history.Value
+	for range 1 + draw.IntN(3) {
+		list = append(list, g.send(draw))
+	}
+	return list
 }
 
 // recordKeys is how many keys the messages of a compacted log have.

@@ -29,6 +29,7 @@ func TestLogOperations(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds, sent, joined := map[string]int{}, map[int64]bool{}, map[history.Process]bool{}
+	spread := map[int]int{} // sends, by how many partitions they go to
 	for _, op := range ops {
 		if op.Type != history.Invoke {
 			continue
@@ -41,14 +42,24 @@ func TestLogOperations(t *testing.T) {
 		if joined[op.Process] = joined[op.Process] || op.F == "subscribe"; role == groupRole && !joined[op.Process] {
 			t.Fatalf("process %v does %s before it is in the group", op.Process, op.F)
 		}
+		to := map[string]bool{}
 		for _, m := range op.Value.Elems() {
 			if parts := m.Elems(); len(parts) == 3 {
+				to[parts[1].Text()] = true
 				n, _ := parts[2].Int()
 				if sent[n] {
 					t.Fatalf("%d is sent twice", n)
 				}
 				sent[n] = true
 			}
+		}
+		if op.F == "send" {
+			spread[len(to)]++
+		}
+	}
+	for n := 1; n <= 3; n++ {
+		if spread[n] < 50 {
+			t.Errorf("%d sends to %d partitions", spread[n], n)
 		}
 	}
 	for _, f := range Log().Fs {

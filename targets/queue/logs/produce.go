@@ -51,7 +51,8 @@ func (c *Client) inited() history.Value {
 		history.String("id"), history.String(c.name), history.String("epoch"), history.Int(int64(c.txn.epoch))))
 }
 
-// send sends messages outside of transactions, one after the other.
+// send sends messages outside of transactions, one after the other. If one of them
+// fails those before it are in the log for good, so that all of it has not failed.
 func (c *Client) send(env client.Env, op history.Op) history.Op {
 	if c.plain == 0 && c.cfg.Idempotent {
 		answer, end := c.ask(env, op, true, initCommand(""))
@@ -64,7 +65,7 @@ func (c *Client) send(env client.Env, op history.Op) history.Op {
 	for i, m := range micro {
 		r := record{txn: txnID{c.plain, 0}}
 		if end := c.append(env, op, &micro[i], m, r); end != nil {
-			if end.Type == history.Fail && i > 0 {
+			if i > 0 {
 				return client.Info(withValue(op, micro), "a part of it was sent: "+end.Error)
 			}
 			return *end
