@@ -43,7 +43,7 @@ import (
 // a minute of load: what is done seldom is seldom tested.
 const (
 	rewriteMin   = 16 << 10
-	rewriteRatio = 3
+	rewriteRatio = 2
 )
 
 // Config says what a journal is for. Settled and Failed are required.

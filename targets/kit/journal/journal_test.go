@@ -283,6 +283,38 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
+// The headers of small batches are garbage, too: records of a few bytes that came one by
+// one are written anew now and then, although all of them are of use, and not without end.
+func TestRewriteSmallBatches(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	n, live, rewrites := &notes{}, 0, 0
+	cfg := journal.Config{
+		Name: "notes", File: "notes.log",
+		Settled: func() { n.Flush() },
+		Failed:  func(err error) { n.failed = err },
+		Live:    func() int { return live },
+		Snapshot: func(add func([]byte)) {
+			rewrites++
+			for _, line := range n.lines {
+				add([]byte(line))
+			}
+		},
+	}
+	n.Journal = journal.New(d, cfg)
+	n.Open(func([]byte) error { return nil }, func() {})
+	d.run(whole)
+	for i := range 4000 {
+		line := fmt.Sprintf("record %08d", i)
+		live += len(line) + 1
+		n.add(line)
+		d.run(whole)
+	}
+	if rewrites < 2 || rewrites > 20 {
+		t.Errorf("written anew %d times", rewrites)
+	}
+}
+
 // After an error of the disk nothing is reported done any more.
 func TestFailure(t *testing.T) {
 	t.Parallel()

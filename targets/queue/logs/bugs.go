@@ -15,7 +15,7 @@ func Facts(cfg Config) []string {
 	all := slices.Concat(replog.Facts(), []string{
 		factElection, factDuplicate, factCut, factRebalance, factFenced, factExpired,
 		factShrunk, factGrew, factAhead, factJoining, factBehind, factCrossed,
-		factHeld, factAgain, factOutdated, factEarly, factLate, factStale,
+		factHeld, factAgain, factOutdated, factEarly, factLate, factStale, factAnew,
 	})
 	if cfg.Retention > 0 || cfg.Compaction {
 		all = append(all, factCleaned)
@@ -41,6 +41,7 @@ const (
 	factLate      = "a message came after its transaction had ended"
 	factStale     = "a member of a group spoke for a generation that was over"
 	factCleaned   = "a log let go what it need not keep"
+	factAnew      = "the journal was written anew"
 	factRebalance = "a rebalance inside a transaction"
 	factFenced    = "a transaction was aborted by fencing"
 	factExpired   = "a transaction was aborted because it took too long"

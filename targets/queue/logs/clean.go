@@ -28,6 +28,7 @@ func (l *replica) retain(most int, end int64) {
 	if drop <= most/10 {
 		return
 	}
+	l.size -= sizeOf(l.records[:drop])
 	l.records = slices.Clone(l.records[drop:])
 	l.first = end
 	if len(l.records) > 0 {
@@ -57,7 +58,7 @@ func (l *replica) compact(end int64) {
 		}
 	}
 	l.compacted = len(kept) - (len(l.records) - below)
-	l.records = kept
+	l.records, l.size = kept, sizeOf(kept)
 }
 
 // compactMin is how many records there have to be besides twice those that were

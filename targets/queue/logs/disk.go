@@ -3,6 +3,7 @@ package logs
 import (
 	"errors"
 
+	"github.com/ordeal-dev/ordeal/harness/actor"
 	"github.com/ordeal-dev/ordeal/targets/kit/journal"
 	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 )
@@ -69,7 +70,7 @@ func (l *replica) begin(d *wire.Decoder) {
 
 // reset empties a log, which goes on from an offset.
 func (l *replica) reset(first int64) {
-	l.records, l.epochs, l.tail = nil, nil, 0
+	l.records, l.epochs, l.tail, l.size = nil, nil, 0, 0
 	l.first, l.next, l.high, l.synced = first, first, first, 0
 	l.relearn()
 }
@@ -97,7 +98,7 @@ func (n *node) live() int {
 	bytes := 0
 	for _, l := range n.held {
 		if l != nil {
-			bytes += len(l.records) * 32
+			bytes += l.size
 		}
 	}
 	return bytes
@@ -107,6 +108,7 @@ func (n *node) live() int {
 // may not have been reported durable yet; it follows once more, and replaces
 // itself.
 func (n *node) snapshot(add func([]byte)) {
+	actor.Sometimes(n.env, factAnew)
 	for _, l := range n.held {
 		if l == nil {
 			continue

@@ -43,6 +43,18 @@ func readRecord(d *wire.Decoder) record {
 	}
 }
 
+// size returns about how many bytes a record takes in a journal: what a client sent, and
+// the numbers.
+func (r *record) size() int { return 12 + len(r.key) + len(r.value) }
+
+func sizeOf(rs []record) int {
+	bytes := 0
+	for i := range rs {
+		bytes += rs[i].size()
+	}
+	return bytes
+}
+
 // chain returns the sum of a record that comes after one with the given sum.
 func (r *record) chain(before uint64) uint64 {
 	h := fnv.New64a()

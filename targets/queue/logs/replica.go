@@ -17,6 +17,7 @@ type replica struct {
 	tail      uint64   // the sum of the last record
 	cuts      uint64   // how often the end was dropped
 	compacted int      // how many records compaction left the last time
+	size      int      // of the records in a journal, about
 
 	epochs  []epochStart      // that have records, oldest first
 	writers map[uint64]writer // by producer
@@ -63,6 +64,7 @@ func (l *replica) add(r record) {
 		l.epochs = append(l.epochs, epochStart{r.epoch, r.offset})
 	}
 	l.records = append(l.records, r)
+	l.size += r.size()
 	l.next = r.offset + 1
 	l.learn(&l.records[len(l.records)-1])
 }
@@ -111,7 +113,9 @@ func (l *replica) cut(offset int64) {
 	if offset >= l.next {
 		return
 	}
-	l.records = l.records[:l.at(offset):l.at(offset)]
+	at := l.at(offset)
+	l.size -= sizeOf(l.records[at:])
+	l.records = l.records[:at:at]
 	l.next = max(offset, l.first)
 	l.epochs = slices.DeleteFunc(l.epochs, func(e epochStart) bool { return e.start >= l.next })
 	l.synced, l.high = min(l.synced, l.next), min(l.high, l.next)

@@ -60,6 +60,44 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// What the node says that is of use in its journal is about what a new journal takes,
+// whatever was cut, removed and emptied before.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := newReplica(0)
+		for range rapid.IntRange(10, 50).Draw(t, "steps") {
+			switch rapid.IntRange(0, 12).Draw(t, "step") {
+			case 0:
+				l.cut(max(l.first, l.next-5))
+			case 1:
+				l.high = l.next
+				l.clean(&Config{Retention: 20})
+			case 2:
+				l.high, l.compacted = l.next, -compactMin
+				l.clean(&Config{Compaction: true})
+			case 3:
+				if l.next > 150 {
+					l.reset(l.next)
+				}
+			default:
+				key := rapid.SampledFrom([]string{"", "k", "another"}).Draw(t, "key")
+				for range rapid.IntRange(1, 20).Draw(t, "records") {
+					l.add(record{offset: l.next, epoch: 3, txn: txnID{1, 7}, seq: uint64(l.next), key: key, value: "1234"})
+				}
+			}
+		}
+		bytes := 0
+		for i := range l.records {
+			bytes += 1 + len(l.recordEntry(&l.records[i]))
+		}
+		n := &node{held: []*replica{nil, l}}
+		if live := n.live(); live < bytes*3/4 || live > bytes*4/3 {
+			t.Fatalf("%d bytes are of use, of %d that the records take", live, bytes)
+		}
+	})
+}
+
 // Two logs that were one up to a leader change agree up to where they parted.
 func TestLogsThatDiffer(t *testing.T) {
 	t.Parallel()
