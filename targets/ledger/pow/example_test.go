@@ -11,5 +11,5 @@ import (
 func Example() {
 	fmt.Println(strings.Join(pow.Deeds(), ", "))
 	// Output:
-	// withhold, double-spend, inflate, forge, twice, overdraw, outlive, garble, mangle, equivocate, impersonate
+	// withhold, double-spend, outweigh, inflate, forge, twice, overdraw, outlive, garble, spoil, mangle, equivocate, impersonate
 }

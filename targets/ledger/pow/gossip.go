@@ -85,8 +85,12 @@ func (beat) Ring(n *node) {
 // Over implements timers.Alarm.
 func (beat) Over() bool { return false }
 
-// announce tells all nodes but one, and but the node itself, where its chain ends.
+// announce tells all nodes but one, and but the node itself, where its chain ends. Who
+// wants others to see two chains does not tell them.
 func (n *node) announce(but actor.NodeID) {
+	if n.rogue.doubles() {
+		return
+	}
 	tip := n.shown()
 	msg := append([]byte{msgBeat}, tip.name[:]...)
 	final := n.final().Height
@@ -109,6 +113,9 @@ func (n *node) takeBeat(from actor.NodeID, d *wire.Decoder) {
 	}
 	if n.tree.blocks[tip] == nil {
 		n.ask(from, tip)
+	}
+	if n.rogue.doubles() {
+		n.rogue.heads[from] = tip
 	}
 	n.takeVotes(votes)
 	if n.cfg.Quorum && n.gadget.sum(final) != sum {

@@ -79,8 +79,11 @@ func (n *node) draft() *coin.Block {
 // found makes a block of the node's own known.
 func (n *node) found(b *coin.Block) {
 	name := b.Hash()
+	if n.rogue.deed == outweigh {
+		n.outweigh()
+	}
 	if n.rogue.spoils() {
-		if n.rogue.deed == garble {
+		if n.rogue.way == garble {
 			n.garble(b)
 		}
 		n.tellAll(b.Append([]byte{msgBlocks}))

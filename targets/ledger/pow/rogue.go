@@ -13,19 +13,23 @@ import (
 // deed is what a Byzantine node does.
 type deed string
 
-// The deeds. Those that keep blocks back show others a valid chain, later; those
-// that spoil blocks show them one that is not; and those of a validator that is two
-// let others see two chains. See spoil.go for what is wrong with blocks.
+// The deeds. Those that keep blocks back show others a valid chain, later; the one
+// that outweighs shows them one that they may not take any more; those that spoil
+// blocks show them one that is not valid; and those of a validator that is two let
+// others see two chains. See spoil.go for what is wrong with blocks, and perjury.go
+// for what is wrong with votes.
 const (
 	honest      deed = actor.Honest
 	withhold    deed = "withhold"     // mine in private, and show the chain when it has got ahead
 	respend     deed = "double-spend" // the same, with a transfer to itself in place of one that waits
+	outweigh    deed = "outweigh"     // mine a heavier chain that leaves out what is final or justified
 	inflate     deed = "inflate"      // mine blocks that make too much money
 	forge       deed = "forge"        // with a transfer that its account did not sign as it is
 	twice       deed = "twice"        // with a transfer, or a nonce, that was used before
 	overdraw    deed = "overdraw"     // with a transfer of more money than there is
 	outlive     deed = "outlive"      // with a transfer whose time is over
 	garble      deed = "garble"       // whose header is wrong
+	spoil       deed = "spoil"        // mine blocks each of which is wrong in one of these ways
 	mangle      deed = "mangle"       // show some nodes other transfers than the header stands for
 	equivocate  deed = "equivocate"   // mine and vote for two chains at once
 	impersonate deed = "impersonate"  // the same, and vote in the names of others
@@ -34,7 +38,7 @@ const (
 // Deeds returns the names of what a Byzantine node can be told to do.
 func Deeds() []string {
 	var names []string
-	for _, d := range []deed{withhold, respend, inflate, forge, twice, overdraw, outlive, garble, mangle, equivocate, impersonate} {
+	for _, d := range []deed{withhold, respend, outweigh, inflate, forge, twice, overdraw, outlive, garble, spoil, mangle, equivocate, impersonate} {
 		names = append(names, string(d))
 	}
 	return names
@@ -48,7 +52,10 @@ type rogue struct {
 	hidden map[*block]bool
 	others *block // the best chain of the others
 	theft  *coin.Transfer
+	way    deed               // how it spoils the block that it mines
 	sworn  map[coin.Hash]bool // the checkpoints for which it has voted
+	heads  []coin.Hash        // where the chains of the others end, by what they say
+	heeded int                // how many votes it has made something of
 }
 
 // giveUp is how much work a private chain may be behind before it is given up.
@@ -60,8 +67,11 @@ const lead = 2
 func (r *rogue) keeps() bool { return r.deed == withhold || r.deed == respend }
 
 func (r *rogue) spoils() bool {
-	return slices.Contains([]deed{inflate, forge, twice, overdraw, outlive, garble}, r.deed)
+	return r.deed == spoil || slices.Contains(ways, r.deed)
 }
+
+// ways is how a block can be spoiled.
+var ways = []deed{inflate, forge, twice, overdraw, outlive, garble}
 
 // doubles reports whether the node mines and votes for two chains at once.
 func (r *rogue) doubles() bool { return r.deed == equivocate || r.deed == impersonate }
@@ -77,7 +87,8 @@ func (n *node) Command(order string) (actor.Conduct, error) {
 		return actor.Conduct{}, errors.New("pow: the node has not read its journal yet")
 	default:
 		n.publish()
-		n.rogue = rogue{deed: to, base: n.tip, others: n.tip, hidden: map[*block]bool{}, sworn: map[coin.Hash]bool{}}
+		n.rogue = rogue{deed: to, base: n.tip, others: n.tip, hidden: map[*block]bool{}, sworn: map[coin.Hash]bool{}, heads: make([]coin.Hash, n.env.Nodes())}
+		n.rogue.heeded = len(n.gadget.heard)
 		n.miner.draft = nil
 		if to == honest {
 			before := n.tip

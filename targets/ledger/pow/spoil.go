@@ -8,14 +8,18 @@ import (
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
 )
 
-// What a Byzantine miner does to blocks and votes. There is something for each rule
+// What a Byzantine miner does to blocks. There is something for each rule
 // by which nodes judge them: a rule that nobody breaks might as well not be there.
 
 // spoil breaks a rule for transfers, or for what a block makes, in the way that the
 // node was told to.
 func (n *node) spoil(b *coin.Block) {
 	draw := n.env.Choices("spoil")
-	switch n.rogue.deed {
+	r := &n.rogue
+	if r.way = r.deed; r.deed == spoil {
+		r.way = ways[draw.IntN(len(ways))]
+	}
+	switch r.way {
 	case inflate:
 		n.inflate(b, draw)
 	case forge:
@@ -173,8 +177,8 @@ func (n *node) garble(b *coin.Block) {
 }
 
 // show tells all others of a block of the node's own. Who mangles blocks shows some
-// nodes a block of that name that is not it; and who doubles itself mines a second one
-// of the same height.
+// nodes a block of that name that is not it; and who doubles itself shows some another
+// one that it has mined.
 func (n *node) show(b *coin.Block) {
 	twin := b
 	switch {
@@ -182,16 +186,14 @@ func (n *node) show(b *coin.Block) {
 		twin = n.mangled(b)
 		n.rogue.done++
 	case n.rogue.doubles():
-		twin = &coin.Block{Header: b.Header, Txs: b.Txs}
-		for twin.Nonce++; !twin.Mine(maxTries); {
-		}
+		twin = n.twin(b)
 		n.keepBlock(n.env.Self(), twin, twin.Hash())
 		n.rogue.done++
 	}
 	odd := n.env.Choices("twin")
 	for id := range actor.NodeID(n.env.Nodes()) {
 		to := b
-		if twin != b && odd.IntN(2) == 0 {
+		if twin != b && n.prefers(id, twin, b, odd.IntN(2) == 0) {
 			to = twin
 		}
 		if id != n.env.Self() {
@@ -224,80 +226,4 @@ func (n *node) mangled(b *coin.Block) *coin.Block {
 		m.Txs[0].Fee++
 	}
 	return m
-}
-
-// perjure votes for every checkpoint that is deep enough on any chain, from all that
-// are justified below it. Who impersonates others votes for each of them as well, and
-// for validators that there are not, and says everything twice.
-func (n *node) perjure() {
-	order := n.tree.order
-	for _, tip := range order[max(0, len(order)-perjured):] {
-		if tip.Height+1 < n.cfg.Depth {
-			continue
-		}
-		target := tip.at(tip.Height + 1 - n.cfg.Depth).mark
-		if n.rogue.sworn[target.name] || target.Height == 0 {
-			continue
-		}
-		n.rogue.sworn[target.name] = true
-		n.rogue.done++
-		var msg []byte
-		for source := target.parent.mark; ; source = source.parent.mark {
-			if n.gadget.justified[source] {
-				v := coin.Vote{Validator: n.self, Source: source.name, Target: target.name, SourceHeight: source.Height, TargetHeight: target.Height}
-				v.Sign(n.key)
-				n.ownVote(v)
-				msg = append(msg, n.oaths(v)...)
-			}
-			if source.Height == 0 || len(msg) > 1<<14 {
-				break
-			}
-		}
-		n.swear(msg)
-	}
-}
-
-// perjured is how many blocks back a Byzantine node looks for something to vote for.
-const perjured = 40
-
-// swear sends votes to one node, which has to tell the others, or to all.
-func (n *node) swear(votes []byte) {
-	draw := n.env.Choices("swear")
-	only := actor.NodeID(-1)
-	if draw.IntN(2) == 0 {
-		only = actor.NodeID(draw.IntN(n.env.Nodes()))
-	}
-	for id := range actor.NodeID(n.env.Nodes()) {
-		if id != n.env.Self() && (only < 0 || id == only) {
-			n.env.Send(id, append([]byte{msgVotes}, votes...))
-		}
-	}
-}
-
-// ownVote counts a vote of the node's own: it has to follow the others when it is
-// honest again, and nobody else will tell it what it said.
-func (n *node) ownVote(v coin.Vote) {
-	n.journal.Add(v.Append([]byte{recVote}), func() {
-		before := n.tip
-		n.cast(v)
-		n.changed(before, n.env.Self())
-	})
-}
-
-// oaths are what is sent of a vote.
-func (n *node) oaths(v coin.Vote) []byte {
-	votes := v.Append(nil)
-	if n.rogue.deed != impersonate {
-		return votes
-	}
-	for i := range actor.NodeID(2 * n.env.Nodes()) {
-		w := v
-		if w.Validator = i.String(); i < actor.NodeID(n.env.Nodes()) {
-			w.Sign(n.key) // the name of another validator, and no key for it
-		} else {
-			w.Sign(coin.Key(w.Validator)) // a name that is none of a validator
-		}
-		votes = w.Append(v.Append(votes))
-	}
-	return votes
 }
