@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/ordeal-dev/ordeal/internal/signature"
+	"github.com/ordeal-dev/ordeal/targets/kit/wire"
 	"github.com/ordeal-dev/ordeal/targets/ledger/coin"
 	"github.com/ordeal-dev/ordeal/targets/ledger/pow"
 )
@@ -113,10 +115,16 @@ func root(txs []coin.Transfer) coin.Hash {
 func (j *judge) voted(v *coin.Vote, nodes int) bool {
 	for i := 1; i <= nodes; i++ {
 		if v.Validator == fmt.Sprint("n", i) {
-			return v.Signed(j.wallet.public(v.Validator))
+			return signature.Verify(j.wallet.public(v.Validator), words(v), v.Sig)
 		}
 	}
 	return false
+}
+
+// words is what a validator signs: all that its vote says.
+func words(v *coin.Vote) []byte {
+	b := slices.Concat(wire.AppendString(nil, v.Validator), v.Source[:], v.Target[:])
+	return wire.AppendUvarints(b, v.SourceHeight, v.TargetHeight)
 }
 
 // final says why votes do not show that a block is final: it takes those of more
