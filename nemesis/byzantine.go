@@ -2,6 +2,8 @@ package nemesis
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,27 +13,40 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/world"
 )
 
-// byzantineDeeds gives the weight of each deed of a Byzantine miner in a mix.
-var byzantineDeeds = []choice.Weighted{
-	{Name: "withhold", Weight: 15}, {Name: "double-spend", Weight: 15}, {Name: "inflate", Weight: 10}, {Name: "forge", Weight: 10},
-	{Name: "twice", Weight: 10}, {Name: "overdraw", Weight: 10}, {Name: "outlive", Weight: 5}, {Name: "garble", Weight: 10},
-	{Name: "mangle", Weight: 10}, {Name: "equivocate", Weight: 15}, {Name: "impersonate", Weight: 15},
+// byzantineDeeds are the deeds of a Byzantine miner.
+var byzantineDeeds = []string{
+	"withhold", "double-spend", "outweigh", "inflate", "forge", "twice", "overdraw", "outlive", "garble", "spoil", "mangle", "equivocate", "impersonate",
+}
+
+// doublings are the deeds of a validator that says one thing here and another there.
+var doublings = []string{"equivocate", "impersonate"}
+
+// byzantineMix gives the weight of each deed in a mix, of several kinds that are
+// dealt by turns. Two of the kinds double votes: it takes a partition at the same
+// time for them to matter, while a block that is not valid matters at once.
+var byzantineMix = map[string][]choice.Weighted{
+	"equivocate":  {{Name: "equivocate", Weight: 1}},
+	"impersonate": {{Name: "impersonate", Weight: 1}},
+	"private":     {{Name: "withhold", Weight: 2}, {Name: "double-spend", Weight: 2}, {Name: "outweigh", Weight: 3}},
+	"invalid":     {{Name: "spoil", Weight: 2}, {Name: "mangle", Weight: 1}},
 }
 
 // Byzantine makes a miner do on purpose what no honest one does:
 //
 //	withhold      mine in private, and show the blocks when they replace those of others
 //	double-spend  the same, with another transfer in place of one that others have seen
+//	outweigh      mine a heavier chain that leaves out what is final or justified
 //	inflate       mine blocks that make too much money
 //	forge         mine blocks with a transfer that its account did not sign as it is
 //	twice         mine blocks with a transfer, or a nonce, that was used before
 //	overdraw      mine blocks with a transfer of more money than there is
 //	outlive       mine blocks with a transfer whose time is over
 //	garble        mine blocks whose header is wrong: height, time, work, or what it stands for
+//	spoil         mine blocks each of which is wrong in one of these ways
 //	mangle        show some nodes other transfers than the header of a block stands for
-//	equivocate    mine two blocks at once, and vote for all chains
+//	equivocate    mine for two chains at once, vote for all, and tell nobody of the other one
 //	impersonate   the same, and vote in the names of others
-//	mix           a seeded choice for each window
+//	mix           a seeded choice for each window, of all kinds by turns
 //
 // It is one and the same node in all windows of a run. What a ledger promises is
 // bounded by how many nodes are Byzantine, and checkers believe none that ever
@@ -42,7 +57,7 @@ func Byzantine() Fault {
 		Doc:   "makes a miner cheat: it withholds blocks, spends twice by a private chain, mines invalid blocks, or votes for two chains; what it says is no evidence",
 		Needs: world.Byzantine,
 		Params: []Param{
-			{"deed", "mix", "what it does: " + strings.Join(weightedNames(byzantineDeeds)[:len(byzantineDeeds)], ", ") + ", or mix"},
+			{"deed", "mix", "what it does: " + strings.Join(byzantineDeeds, ", ") + ", or mix"},
 			{"node", "n1", "which node does it"},
 		},
 		Check: checkByzantine,
@@ -51,7 +66,7 @@ func Byzantine() Fault {
 }
 
 func checkByzantine(p Params, nodes int) error {
-	if err := p.Oneof("deed", weightedNames(byzantineDeeds)...); err != nil {
+	if err := p.Oneof("deed", slices.Concat(byzantineDeeds, []string{"mix"})...); err != nil {
 		return err
 	}
 	if n, ok := nodeNumber(p["node"]); !ok || n < 0 || n >= nodes {
@@ -73,7 +88,7 @@ func aimByzantine(s *Scene) (Window, error) {
 	node, _ := nodeNumber(s.Params["node"])
 	w := &byzantine{node: node, deed: s.Params["deed"]}
 	if w.deed == "mix" {
-		w.deed = choice.Weigh(s.Draw, byzantineDeeds)
+		w.deed = choice.Weigh(s.Draw, byzantineMix[s.deal(slices.Sorted(maps.Keys(byzantineMix)))])
 	}
 	if s.Record != nil {
 		w.deed = s.Record.Get("deed").Text()
@@ -85,6 +100,15 @@ func aimByzantine(s *Scene) (Window, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// doubled tells whether the Byzantine node doubles its votes just now.
+func (s *Scene) doubled() bool {
+	if len(s.Liars) == 0 {
+		return false
+	}
+	c, err := s.Command(s.Liars[0], "")
+	return err == nil && slices.Contains(doublings, c.Doing)
 }
 
 func (w *byzantine) Nodes() []int          { return []int{w.node} }

@@ -14,7 +14,7 @@ func byzantineScene(t *testing.T, f *fake, params map[string]string) *Scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Scene{Control: f, Params: use.Params, Draw: choice.New(1).Stream("test"), Taken: make([]bool, f.Nodes())}
+	return &Scene{Control: f, Params: use.Params, Draw: choice.New(1).Stream("test"), Taken: make([]bool, f.Nodes()), Deck: deck}
 }
 
 func TestByzantineWindow(t *testing.T) {
@@ -68,5 +68,40 @@ func TestByzantineIsRestored(t *testing.T) {
 	s.Record = &record
 	if w, err := aimByzantine(s); err != nil || w.(*byzantine).deed != "overdraw" {
 		t.Error(w, err)
+	}
+}
+
+// A mix has every kind of deed by turns, so that each run has some that double votes.
+func TestDeedsAreDealt(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for round := range 60 {
+		kinds := map[string]bool{}
+		for turn := range len(byzantineMix) {
+			s := byzantineScene(t, newFake(5), nil)
+			s.Turn, s.Draw = round*len(byzantineMix)+turn, choice.New(uint64(round)).Stream("test", uint64(turn))
+			w, err := aimByzantine(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			deed := w.(*byzantine).deed
+			seen[deed] = true
+			for kind, of := range byzantineMix {
+				if slices.ContainsFunc(of, func(d choice.Weighted) bool { return d.Name == deed }) {
+					kinds[kind] = true
+				}
+			}
+		}
+		if len(kinds) != len(byzantineMix) {
+			t.Errorf("round %d: only %v", round, kinds)
+		}
+	}
+	for deed := range seen {
+		if !slices.Contains(byzantineDeeds, deed) {
+			t.Errorf("nobody knows the deed %s", deed)
+		}
+	}
+	if len(seen) != 7 {
+		t.Errorf("a mix has %v", seen)
 	}
 }

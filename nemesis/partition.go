@@ -15,10 +15,11 @@ import (
 //	one       a random node is cut off from all others
 //	leader    the node that leads is cut off from all others
 //	moment    the same for a node that has just come to a rare place in its code,
-//	          at times with others, so many that they are no majority
+//	          at times with others, so many that they are no majority: of 3 or 4 nodes, none
 //	halves    two halves, the first the smaller one
 //	majority  a random majority and the rest
-//	bridge    two halves that both reach one node in the middle: a Byzantine one, if there is one
+//	bridge    two halves that both reach one node in the middle: a Byzantine one, if there is one;
+//	          then one of the halves is at times so large that with it there are more than two thirds
 //	ring      every node sees a majority, and no two see the same one
 //	one-way   a node hears the others but is not heard, or the other way round
 //	mix       a seeded choice for each window
@@ -85,7 +86,7 @@ func aimPartition(s *Scene) (Window, error) {
 	w := &partition{shape: s.Params["shape"]}
 	if w.shape == "mix" {
 		w.shape = drawShape(s.Draw, s.Nodes())
-		if s.Liars != nil && s.Nodes() >= 4 && s.Draw.Chance(1, 3) {
+		if s.Liars != nil && s.Nodes() >= 4 && s.bridged() {
 			w.shape = "bridge"
 		}
 	}
@@ -99,6 +100,15 @@ func aimPartition(s *Scene) (Window, error) {
 	before, err := s.Dropped()
 	w.before = before
 	return w, err
+}
+
+// bridged draws whether the Byzantine node of the scene is to be in the middle: nearly
+// always if it votes for two chains, which it can make of one only there.
+func (s *Scene) bridged() bool {
+	if s.doubled() {
+		return s.Draw.Chance(5, 6)
+	}
+	return s.Draw.Chance(1, 3)
 }
 
 // restorePartition reads what Plan wrote down.
@@ -151,12 +161,14 @@ func (w *partition) lay(s *Scene) {
 		w.split(order[half+1:], order[:half+1])
 	case "bridge":
 		if s.Liars != nil { // who says one thing here and another there needs both sides
-			at := slices.Index(order, s.Liars[0])
-			order[at], order[half] = order[half], order[at]
+			if s.Draw.Chance(1, 2) {
+				half = 2 * len(order) / 3
+			}
+			order = slices.DeleteFunc(order, func(n int) bool { return n == s.Liars[0] })
+			order = slices.Insert(order, half, s.Liars[0])
 		}
-		middle := order[half]
 		w.split(order[:half], order[half+1:])
-		w.sides = append(w.sides, []int{middle})
+		w.sides = append(w.sides, []int{order[half]})
 	case "ring":
 		w.ring(order)
 	case "one-way":

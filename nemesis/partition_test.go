@@ -301,3 +301,46 @@ func TestPartitionIsRestored(t *testing.T) {
 		}
 	})
 }
+
+// Who votes for two chains is mostly in the middle of a partition, with one half on
+// each side, or on one side so many that they are more than two thirds with it. Who
+// is Byzantine in another way is there less often, and nobody is if all are honest.
+func TestLiarsAreInTheMiddle(t *testing.T) {
+	t.Parallel()
+	const windows, liar = 300, 1
+	for nodes := 4; nodes <= 7; nodes++ {
+		for _, c := range []struct {
+			deed        string
+			least, most int
+		}{{"equivocate", 60, 100}, {"impersonate", 60, 100}, {"forge", 20, 60}, {"", 0, 20}} {
+			bridges, large := 0, 0
+			for seed := range uint64(windows) {
+				f := newFake(nodes)
+				s := &Scene{Control: f, Params: Params{"shape": "mix"}, Draw: choice.New(seed).Stream("test"), Taken: make([]bool, nodes)}
+				if c.deed != "" {
+					s.Liars, f.conduct[liar].Doing = []int{liar}, c.deed
+				}
+				w, err := aimPartition(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := w.(*partition)
+				if p.shape != "bridge" || c.deed != "" && !slices.Equal(p.sides[2], []int{liar}) {
+					continue
+				}
+				if bridges++; 3*(len(p.sides[0])+1) > 2*nodes {
+					large++
+				}
+				if why := sound(p, nodes) + bridge(p, nodes, 0); why != "" {
+					t.Fatalf("%d nodes, %s: %s", nodes, c.deed, why)
+				}
+			}
+			if share := 100 * bridges / windows; share < c.least || share > c.most {
+				t.Errorf("%d nodes, %q: in the middle of %d%% of all windows, want %d%% to %d%%", nodes, c.deed, share, c.least, c.most)
+			}
+			if half := large > bridges/4 && large < bridges*3/4; c.deed != "" && nodes != 4 && !half {
+				t.Errorf("%d nodes, %q: %d of %d bridges have a side with more than two thirds", nodes, c.deed, large, bridges)
+			}
+		}
+	}
+}
