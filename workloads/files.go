@@ -26,6 +26,7 @@ func Files() Workload {
 		},
 		Fs:        []string{"read", "write", "create", "rename", "delete", "list"},
 		Optional:  []string{"move"},
+		Rare:      []string{"move"},
 		Generator: newFiles,
 		Final:     finalFiles,
 		Checkers: func(level string, _ Options) []checkers.Checker {

@@ -38,6 +38,7 @@ func Log() Workload {
 		},
 		Fs:        []string{"send", "poll", "txn", "assign", "subscribe", "commit", "init"},
 		Optional:  []string{"rebalance"},
+		Rare:      []string{"subscribe", "init"},
 		Generator: newMessages,
 		Final:     pollAll,
 		Checkers:  judgeLog,
