@@ -83,11 +83,7 @@ func (n *node) found(b *coin.Block) {
 		n.outweigh()
 	}
 	if n.rogue.spoils() {
-		if n.rogue.way == garble {
-			n.garble(b)
-		}
-		n.tellAll(b.Append([]byte{msgBlocks}))
-		n.rogue.done++
+		n.showSpoiled(b)
 		n.mineNext()
 		return
 	}

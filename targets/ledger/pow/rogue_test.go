@@ -183,6 +183,10 @@ func TestSpoilsInAllWays(t *testing.T) {
 		seen[n.rogue.way] = true
 		draws.seed++
 	}
+	n.env = p
+	if mined(p, n); n.rogue.done != spoiledAtOnce {
+		t.Errorf("shown %d blocks, want %d", n.rogue.done, spoiledAtOnce)
+	}
 	if len(seen) != len(ways) {
 		t.Errorf("of %v only %v", ways, seen)
 	}

@@ -35,6 +35,26 @@ func (n *node) spoil(b *coin.Block) {
 	}
 }
 
+// spoiledAtOnce is how many blocks a node shows that spoils them in all ways, when it
+// has found one: none costs the others anything, and a window has few of them.
+const spoiledAtOnce = 3
+
+// showSpoiled tells all others of a block of the node's own that is not valid.
+func (n *node) showSpoiled(b *coin.Block) {
+	for shown := 1; ; shown++ {
+		if n.rogue.way == garble {
+			n.garble(b)
+		}
+		n.tellAll(b.Append([]byte{msgBlocks}))
+		n.rogue.done++
+		if n.rogue.deed != spoil || shown == spoiledAtOnce {
+			return
+		}
+		for b = n.draft(); !b.Mine(maxTries); {
+		}
+	}
+}
+
 // crafted returns a transfer that no client has sent, from an account whose key the
 // node has got hold of. It is not signed yet.
 func (n *node) crafted(height uint64) coin.Transfer {
