@@ -100,6 +100,9 @@ type Scene struct {
 	Taken []bool
 	// Liars are the nodes that are Byzantine just now.
 	Liars []int
+	// Cast are the nodes that are Byzantine in some windows of the run. Faults that
+	// act on processes take others where they can: who is dead tells no lies.
+	Cast []int
 	// Cut tells that another window cuts links just now.
 	Cut bool
 	// Turn is how many windows of this fault there were before; Deck is randomness

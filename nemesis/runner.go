@@ -79,6 +79,7 @@ func (r *Runner) inject(ctl world.Control, op history.Op, id int64, record func(
 		Draw:    r.choices.Stream("fault."+use.Kind, uint64(id)),
 		Taken:   r.taken(ctl.Nodes()),
 		Liars:   r.liars(),
+		Cast:    r.cast(),
 		Cut:     r.isOpen(world.Partition),
 		Turn:    r.turns[kind],
 		Deck:    func(round int) *choice.Stream { return r.choices.Stream("deck."+kind, uint64(round)) },
@@ -181,6 +182,16 @@ func (r *Runner) liars() (nodes []int) {
 	for _, l := range r.open {
 		if l.use.Needs == world.Byzantine {
 			nodes = append(nodes, l.Nodes()...)
+		}
+	}
+	return nodes
+}
+
+// cast returns the nodes that are Byzantine in some window of the run.
+func (r *Runner) cast() (nodes []int) {
+	for _, use := range r.uses {
+		if node, ok := nodeNumber(use.Params["node"]); ok && use.Needs == world.Byzantine {
+			nodes = append(nodes, node)
 		}
 	}
 	return nodes

@@ -86,8 +86,9 @@ func (s Step) Op() history.Op {
 }
 
 // Schedule lays out the windows of the faults over the given time. Each fault
-// has its own rhythm; the first windows are staggered, so that every fault is
-// seen alone for a while and together with the others later. The last window
+// has its own rhythm; the first windows are staggered, by half of their length at
+// most, so that every fault is seen alone for a while and together with others
+// then. The last window
 // of a fault that would be cut off before half of its length is left out. What
 // is drawn for each window is how much later it begins and ends, and of some
 // faults, which of the windows are brief.
@@ -160,7 +161,7 @@ func (u Use) timing(i, n int, total time.Duration) (r rhythm, err error) {
 	}
 	r.every = or("every", min(10*time.Second, max(total/2, time.Second)))
 	r.length = or("for", r.every/2)
-	r.after = or("after", r.every/5+time.Duration(i)*r.every/time.Duration(n))
+	r.after = or("after", r.every/5+time.Duration(i)*min(r.every/time.Duration(n), r.length/2))
 	r.vary = or("vary", u.vary(r.length))
 	r.brief = u.Brief && u.Params["vary"] == "" && r.vary > 0 && total >= briefAtAll*r.every
 	switch {

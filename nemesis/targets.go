@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -55,6 +56,7 @@ func (s *Scene) chooseTargets(mix []string) []int {
 		free = append(free, n)
 	}
 	s.Draw.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	slices.SortStableFunc(free, func(a, b int) int { return s.cast(a) - s.cast(b) })
 	if what == "leader" {
 		if l := s.leaders(); len(l) > 0 {
 			return l[:1]
@@ -62,6 +64,14 @@ func (s *Scene) chooseTargets(mix []string) []int {
 		what = "one" // nobody leads: an election is as good a moment
 	}
 	return free[:min(len(free), s.size(what, taken))]
+}
+
+// cast is 1 for a node that is Byzantine in some window of the run, and 0 for others.
+func (s *Scene) cast(n int) int {
+	if slices.Contains(s.Cast, n) {
+		return 1
+	}
+	return 0
 }
 
 // size returns how many nodes a target set has. A minority, together with what

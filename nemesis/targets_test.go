@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ordeal-dev/ordeal/harness/choice"
@@ -51,6 +52,24 @@ func TestSizeOfTargetSet(t *testing.T) {
 			if s.Taken[n] {
 				t.Errorf("%s aims at node %d, which is taken", c.what, n)
 			}
+		}
+	}
+}
+
+// Who is to be Byzantine is left alone as long as there are others.
+func TestTheCastIsSpared(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		s := &Scene{
+			Control: newFake(5), Params: Params{"targets": "minority"}, Draw: choice.New(seed).Stream("test"),
+			Taken: make([]bool, 5), Cast: []int{2},
+		}
+		if got := pickTargets(s, nil); slices.Contains(got, 2) {
+			t.Fatalf("seed %d: %v", seed, got)
+		}
+		s.Params = Params{"targets": "all"}
+		if got := pickTargets(s, nil); len(got) != 5 {
+			t.Fatalf("seed %d: all are %v", seed, got)
 		}
 	}
 }
