@@ -27,8 +27,8 @@ func TestEveryFaultIsProven(t *testing.T) {
 	p := ordeal(t, runArgs(t.TempDir(), "--nemesis", "partition,kill,pause,clock", "--rate", "100", "--time", "20s", "--seed", "3")...)
 	p.mustExit(0)
 	a := p.answer()
-	if a.Verdict != "ok" || a.Promise.Kept == nil || !*a.Promise.Kept {
-		t.Errorf("verdict %s, promise %+v", a.Verdict, a.Promise)
+	if a.Verdict != "ok" || a.kept() != "true" {
+		t.Errorf("verdict %s, kept %s, checkers %+v, errors %q", a.Verdict, a.kept(), a.Checkers, a.Errors)
 	}
 	seen := map[string]int{}
 	for _, f := range a.Faults {
@@ -164,8 +164,8 @@ func TestAvailableIsNotLinearizable(t *testing.T) {
 // and one of each checker to overlap a partition.
 func judgeAnomalies(t *testing.T, a answer) {
 	t.Helper()
-	if a.Verdict != "invalid" || a.Promise.Kept == nil || !*a.Promise.Kept {
-		t.Errorf("verdict %s, promise %+v", a.Verdict, a.Promise)
+	if a.Verdict != "invalid" || a.kept() != "true" {
+		t.Errorf("verdict %s, kept %s, checkers %+v, errors %q", a.Verdict, a.kept(), a.Checkers, a.Errors)
 	}
 	h := openHistory(t, a.Run)
 	found, overlapping := 0, 0

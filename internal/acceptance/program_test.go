@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -207,6 +208,14 @@ type answer struct {
 	} `json:"faults"`
 	Errors []string `json:"errors"`
 	Error  string   `json:"error"`
+}
+
+// kept says in a word whether the promise was kept.
+func (a answer) kept() string {
+	if a.Promise.Kept == nil {
+		return "unknown"
+	}
+	return strconv.FormatBool(*a.Promise.Kept)
 }
 
 type anomaly struct {
