@@ -14,7 +14,8 @@ import (
 // sag before that: syncs take long, or do not end any more. Whoever waits for them
 // stands still; whoever acknowledges without waiting, or after the wrong one, is
 // found out, which would take luck if a sync and the cut had to meet within a
-// millisecond. Healing starts the nodes again.
+// millisecond. Healing starts the nodes again; half of the time they are killed
+// once more while they are starting.
 func Power() Fault {
 	return Fault{
 		Kind:  "power",
@@ -23,6 +24,7 @@ func Power() Fault {
 		Brief: true,
 		Params: []Param{
 			targetParam(),
+			againParam(),
 			{"sag", "mix", "for how long before the cut syncs take longer; mix: up to 400ms in three of four windows"},
 			{"sync", "mix", "how much longer each of them takes then; mix: for ever in two of three of those windows, at times but for a few of the first ones, and less in the others"},
 		},
@@ -39,7 +41,7 @@ func Power() Fault {
 					return fmt.Errorf("%s=%v is not whole milliseconds of at most %v: the nemesis does nothing else for as long as disks sag", name, d, longestSag)
 				}
 			}
-			return checkTargets(p, nodes)
+			return checkKill(p, nodes)
 		},
 		Aim: aimPower,
 	}
@@ -97,8 +99,8 @@ func drawSag(draw *choice.Stream) world.Sag {
 func milliseconds(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 func (w *powerCut) Plan() []history.Value {
-	return []history.Value{str("sag-ms"), history.Int(w.sag.For.Milliseconds()), str("sync-ms"), history.Int(w.sag.Sync.Milliseconds()),
-		str("spared-syncs"), history.Int(int64(w.sag.Spared))}
+	return append(w.process.Plan(), str("sag-ms"), history.Int(w.sag.For.Milliseconds()), str("sync-ms"), history.Int(w.sag.Sync.Milliseconds()),
+		str("spared-syncs"), history.Int(int64(w.sag.Spared)))
 }
 
 func (w *powerCut) Inject(ctl world.Control) error { return ctl.PowerOff(w.nodes, w.sag) }

@@ -3,25 +3,68 @@ package nemesis
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ordeal-dev/ordeal/harness/history"
 	"github.com/ordeal-dev/ordeal/harness/world"
 )
 
 // Kill kills the processes of nodes and starts them again when it heals. The
-// page cache survives: what was written is there, synced or not.
+// page cache survives: what was written is there, synced or not. In half of the
+// windows they are killed once more while they are starting: who cleans up after a
+// crash has to survive the next one, too.
 func Kill() Fault {
 	return Fault{
 		Kind:   "kill",
 		Doc:    "kills the server on nodes (SIGKILL to the whole process tree) and starts it again; the page cache survives",
 		Needs:  world.Kill,
 		Brief:  true,
-		Params: []Param{targetParam()},
-		Check:  checkTargets,
+		Params: []Param{targetParam(), againParam()},
+		Check:  checkKill,
 		Aim: aimProcess(process{
 			down: world.Control.Kill, up: world.Control.Start, want: "dead",
 		}, "one", "leader", "moment", "minority"),
 	}
+}
+
+// againParam says when nodes that were started again die once more.
+func againParam() Param {
+	return Param{"again", "mix", "how long after their restart nodes are killed once more, and started; 0s: never; mix: up to 134ms in half of the windows"}
+}
+
+// A restart is over in about the longest time that is drawn, two to the power of
+// againLongest nanoseconds; short times are as likely as long ones.
+const (
+	againShortest = 16
+	againLongest  = 27
+	longestAgain  = 5 * time.Second
+)
+
+func checkKill(p Params, nodes int) error {
+	if p["again"] != "mix" {
+		d, err := p.Duration("again")
+		if err != nil {
+			return err
+		}
+		if d > longestAgain || d%time.Microsecond != 0 {
+			return fmt.Errorf("again=%v is not whole microseconds of at most %v: the nemesis does nothing else for so long", d, longestAgain)
+		}
+	}
+	return checkTargets(p, nodes)
+}
+
+// drawAgain chooses in whole microseconds, as they are written down.
+func drawAgain(s *Scene) time.Duration {
+	most := int64(1) << s.Draw.Between(againShortest, againLongest)
+	again := time.Duration(s.Draw.Int64N(most)) * time.Duration(s.Draw.IntN(2))
+	if given, err := s.Params.Duration("again"); err == nil {
+		again = given
+	}
+	if s.Record != nil {
+		us, _ := s.Record.Get("again-us").Int()
+		return time.Duration(us) * time.Microsecond
+	}
+	return again.Truncate(time.Microsecond)
 }
 
 // Pause stops the processes of nodes where they are, as a long garbage
@@ -45,6 +88,7 @@ type process struct {
 	down, up func(world.Control, int) error
 	want     string // the state of the processes while the fault is in force
 	before   []world.Process
+	again    time.Duration // after the restart they are killed once more; 0: they are not
 }
 
 // aimProcess returns the Aim of a fault. mix is what targets=mix chooses from.
@@ -71,16 +115,32 @@ func (w *process) aim(s *Scene, mix []string) error {
 		}
 		w.before = append(w.before, p)
 	}
+	if _, dies := s.Params["again"]; dies {
+		w.again = drawAgain(s)
+	}
 	return nil
 }
 
-func (w *process) Nodes() []int          { return w.nodes }
-func (w *process) Plan() []history.Value { return nil }
+func (w *process) Nodes() []int { return w.nodes }
+
+func (w *process) Plan() []history.Value {
+	if w.again == 0 {
+		return nil
+	}
+	return []history.Value{str("again-us"), history.Int(w.again.Microseconds())}
+}
 
 func (w *process) Inject(ctl world.Control) error { return w.each(ctl, w.down) }
 
 // Heal acts on all nodes of the window, whatever became of the injection.
-func (w *process) Heal(ctl world.Control) error { return w.each(ctl, w.up) }
+func (w *process) Heal(ctl world.Control) error {
+	err := w.each(ctl, w.up)
+	if err != nil || w.again == 0 {
+		return err
+	}
+	ctl.Sleep(w.again)
+	return errors.Join(w.each(ctl, world.Control.Kill), w.each(ctl, w.up))
+}
 
 func (w *process) each(ctl world.Control, do func(world.Control, int) error) error {
 	var errs []error
