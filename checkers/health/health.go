@@ -1,10 +1,14 @@
-// Package health makes a run invalid in which a node died by itself or wrote to
-// its log what a healthy node never writes.
+// Package health makes a run invalid in which a node died by itself, wrote to its
+// log what a healthy node never writes, or served nobody any more.
 //
-// Both are recorded by the nemesis, which knows what it killed: a "died" record
-// is a death that nobody caused, a "log" record is a line that matched one of
-// the fatal patterns, such as "panic:" or "DATA RACE". Whatever the clients saw,
+// The first two are recorded by the nemesis, which knows what it killed: a "died"
+// record is a death that nobody caused, a "log" record is a line that matched one
+// of the fatal patterns, such as "panic:" or "DATA RACE". Whatever the clients saw,
 // such a run has found a bug.
+//
+// A node serves nobody if all nodes had recovered, as they said themselves in the
+// record "replicas", and for seconds none of the operations of the final phase
+// through it was ok. Byzantine nodes owe nobody an answer.
 package health
 
 import (
@@ -23,23 +27,27 @@ const Name = "health"
 const (
 	NodeDied     = "node-died"
 	FatalLogLine = "fatal-log-line"
+	NoService    = "no-service"
 )
 
-// Event is a death or a fatal line.
+// Event is a death, a fatal line, or a node that serves nobody.
 type Event struct {
-	Anomaly string   `json:"anomaly"` // NodeDied or FatalLogLine
+	Anomaly string   `json:"anomaly"` // NodeDied, FatalLogLine or NoService
 	Node    string   `json:"node"`
 	Time    int64    `json:"time"`             // nanoseconds since the start of the run
-	Reason  string   `json:"reason,omitempty"` // of a death: "exit status 2"
+	Reason  string   `json:"reason,omitempty"` // of a death: "exit status 2"; of no service: what was asked in vain
 	Lines   []string `json:"lines"`            // from the log of the node
 	Index   int      `json:"index"`            // of the record
+	ops     []int    // that show it besides
 }
 
-// Report lists what happened to the nodes, in the order of the records.
+// Report lists what happened to the nodes, in the order of the records, and then
+// who serves nobody.
 type Report struct {
-	Deaths int     `json:"deaths"`
-	Lines  int     `json:"lines"`
-	Events []Event `json:"events"`
+	Deaths   int     `json:"deaths"`
+	Lines    int     `json:"lines"`
+	Unserved int     `json:"unserved"` // nodes that serve nobody
+	Events   []Event `json:"events"`
 }
 
 // New returns a checker of the health of nodes.
@@ -49,7 +57,7 @@ func New() checkers.Checker {
 	})
 }
 
-// Check finds deaths and fatal lines.
+// Check finds deaths, fatal lines, and nodes that serve nobody.
 func Check(h *history.History) Report {
 	r := Report{Events: []Event{}}
 	for i := range h.Ops {
@@ -66,6 +74,7 @@ func Check(h *history.History) Report {
 			r.Events = append(r.Events, event(FatalLogLine, op, op.Value.Get("line")))
 		}
 	}
+	r.unserved(h)
 	return r
 }
 
@@ -104,7 +113,7 @@ func (r Report) result() checkers.Result {
 	var result checkers.Result
 	for _, e := range r.Events[:min(len(r.Events), checkers.MaxAnomalies)] {
 		result.Verdict = checkers.Invalid
-		result.Anomalies = append(result.Anomalies, checkers.Anomaly{Name: e.Anomaly, Explanation: e.explain(), Ops: []int{e.Index}})
+		result.Anomalies = append(result.Anomalies, checkers.Anomaly{Name: e.Anomaly, Explanation: e.explain(), Ops: append([]int{e.Index}, e.ops...)})
 	}
 	return result.Detail(r)
 }
@@ -113,8 +122,11 @@ func (r Report) result() checkers.Result {
 const shownLines = 5
 
 func (e Event) explain() string {
-	if e.Anomaly == FatalLogLine {
+	switch e.Anomaly {
+	case FatalLogLine:
 		return fmt.Sprintf("node %s logged at %s: %s", e.Node, checkers.Millis(e.Time), strings.Join(e.Lines, " | "))
+	case NoService:
+		return fmt.Sprintf("all nodes had recovered at %s, but node %s serves nobody: %s", checkers.Millis(e.Time), e.Node, e.Reason)
 	}
 	s := fmt.Sprintf("node %s died at %s, and no fault killed it", e.Node, checkers.Millis(e.Time))
 	if e.Reason != "" {

@@ -6,6 +6,8 @@
 // wanted.
 //
 //   - Enough of the operations that were offered ended with a definite answer.
+//   - Enough of those of the final phase were ok, as what they read is what shows
+//     that nothing is lost.
 //   - Enough operations of every kind were ok.
 //   - Enough operations were ok inside the windows of every kind of fault that was
 //     asked for, counting only windows in which a witness saw the fault.
@@ -25,7 +27,7 @@ const Name = "worth"
 
 // Floors are what a run has to reach.
 type Floors struct {
-	Completed    float64 `json:"completed"`       // share of invocations that ended ok or fail, 0 to 1
+	Completed    float64 `json:"completed"`       // share of invocations that ended ok or fail, and of those of the final phase that were ok, 0 to 1
 	OKOfEachKind int     `json:"ok-of-each-kind"` // operations that were ok, for every kind
 	OKInWindow   int     `json:"ok-in-window"`    // operations that were ok, begun and ended inside confirmed windows, for every kind of fault
 }
@@ -35,7 +37,7 @@ func Default() Floors { return Floors{Completed: 0.5, OKOfEachKind: 20, OKInWind
 
 // Floor is one floor with what was seen.
 type Floor struct {
-	Name string  `json:"name"` // "completed", "ok read", "partition windows", "ok in partition"
+	Name string  `json:"name"` // "completed", "ok at the end", "ok read", "partition windows", "ok in partition"
 	Want float64 `json:"want"`
 	Got  float64 `json:"got"`
 	Met  bool    `json:"met"`
@@ -67,6 +69,7 @@ func Check(h *history.History, floors Floors, kinds, faults []string) (Report, e
 	}
 	var r Report
 	r.completed(calls, floors.Completed)
+	r.final(calls, floors.Completed)
 	for _, kind := range kinds {
 		r.kind(calls, kind, floors.OKOfEachKind)
 	}
@@ -99,6 +102,25 @@ func (r *Report) completed(calls []history.Call, want float64) {
 	r.add("completed", want, share,
 		fmt.Sprintf("%d of %d offered operations (%.0f %%) ended with a definite answer, at least %.0f %% wanted", done, len(calls), share*100, want*100),
 		"see whether the nodes answered at all, lower --rate, or raise --op-timeout")
+}
+
+func (r *Report) final(calls []history.Call, want float64) {
+	ok, all := 0, 0
+	for _, c := range calls {
+		if !c.Invoke.Final {
+			continue
+		}
+		if all++; c.Type() == history.OK {
+			ok++
+		}
+	}
+	if all == 0 {
+		return // there is no final phase, or the history is cut short
+	}
+	share := float64(ok) / float64(all)
+	r.add("ok at the end", want, share,
+		fmt.Sprintf("%d of %d operations of the final phase (%.0f %%) were ok, at least %.0f %% wanted", ok, all, share*100, want*100),
+		"see whether the nodes answered at all after they had recovered, or raise --op-timeout")
 }
 
 func (r *Report) kind(calls []history.Call, kind string, want int) {

@@ -57,7 +57,7 @@ type Fault struct {
 
 // Floors are the least that an ok has to be earned with.
 type Floors struct {
-	Completed  float64 `json:"completed"`    // share of the offered operations that must complete
+	Completed  float64 `json:"completed"`    // share of the offered operations that must complete, and of those of the final phase that must be ok
 	OKEachKind int     `json:"ok-each-kind"` // ok operations of each kind
 	OKInWindow int     `json:"ok-in-window"` // ok operations inside a confirmed window of each fault
 }

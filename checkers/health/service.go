@@ -1,0 +1,101 @@
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checkers"
+	"github.com/ordeal-dev/ordeal/harness/history"
+)
+
+// How many operations through a node have to have come to nothing, over how long,
+// before it is said to serve nobody: an election at that moment would not explain it.
+const (
+	leastAsked = 20
+	leastTime  = 5 * time.Second
+)
+
+// asked is what became of the operations of the final phase through a node.
+type asked struct {
+	all, ok     int
+	first, last history.Call // to begin
+}
+
+// over is for how long nothing came of them.
+func (a *asked) over() time.Duration {
+	if a.last.Complete == nil {
+		return 0
+	}
+	return time.Duration(a.last.Complete.Time - a.first.Invoke.Time)
+}
+
+// unserved finds nodes that have recovered, as all of them said, and then answer
+// nothing that is asked of them. Nobody knows what they hold, so that nothing else
+// could be found wrong with them.
+func (r *Report) unserved(h *history.History) {
+	recovered := recovery(h)
+	if recovered == nil {
+		return
+	}
+	calls, err := checkers.Paired(h)
+	if err != nil {
+		return // those who judge what clients saw say so
+	}
+	liars, nodes, order := byzantine(h), map[string]*asked{}, []string{}
+	for _, c := range calls {
+		node := c.Invoke.Node
+		if !c.Invoke.Final || node == "" || liars[node] || c.Invoke.Index < recovered.Index {
+			continue
+		}
+		a := nodes[node]
+		if a == nil {
+			a = &asked{first: c}
+			nodes[node], order = a, append(order, node)
+		}
+		if a.all, a.last = a.all+1, c; c.Type() == history.OK {
+			a.ok++
+		}
+	}
+	for _, node := range order {
+		if a := nodes[node]; a.ok == 0 && a.all >= leastAsked && a.over() >= leastTime {
+			r.Unserved++
+			r.Events = append(r.Events, Event{
+				Anomaly: NoService, Node: node, Time: recovered.Time, Index: recovered.Index, Lines: []string{},
+				Reason: a.describe(), ops: []int{a.first.Invoke.Index, a.last.Invoke.Index},
+			})
+		}
+	}
+}
+
+func (a *asked) describe() string {
+	s := fmt.Sprintf("none of the %d operations of the final phase through it was ok, for %v", a.all, a.over().Round(time.Millisecond))
+	if done := a.first.Complete; done != nil && done.Error != "" {
+		s += fmt.Sprintf("; the first of them ended with %q", done.Error)
+	}
+	return s
+}
+
+// recovery returns the record that says that all nodes have recovered, if they have.
+func recovery(h *history.History) *history.Op {
+	for i := len(h.Ops) - 1; i >= 0; i-- {
+		if op := &h.Ops[i]; op.Process == history.Nemesis && op.F == history.FReplicas && op.Value.Kind() == history.KindMap {
+			if op.Error != "" {
+				return nil
+			}
+			return op
+		}
+	}
+	return nil
+}
+
+// byzantine returns the nodes that were Byzantine at some time: what they say is no
+// evidence.
+func byzantine(h *history.History) map[string]bool {
+	liars := map[string]bool{}
+	for _, w := range h.Windows() {
+		for _, node := range w.Nodes {
+			liars[node] = liars[node] || w.Kind == "byzantine"
+		}
+	}
+	return liars
+}
