@@ -238,7 +238,11 @@ func (g *untilEnd) Update(_ *gen.Context, ev *history.Op) gen.Gen {
 	}
 	ended := 0
 	for _, m := range ev.Value.Elems() {
-		kvs := m.Elems()[len(m.Elems())-1].Elems()
+		parts := m.Elems()
+		if parts[0].Text() != "poll" {
+			continue // where it begins to poll says nothing of the end
+		}
+		kvs := parts[len(parts)-1].Elems()
 		for i := 1; i < len(kvs); i += 2 {
 			if len(kvs[i].Elems()) == 0 {
 				ended++

@@ -75,7 +75,9 @@ func TestLogIsPolledToItsEnd(t *testing.T) {
 	p := logParams(t, map[string]string{"topics": "1", "partitions": "1"})
 	end := history.List(history.List(history.String("poll"), history.Map(history.String("t1-0"), history.List())))
 	some := history.List(history.List(history.String("poll"), history.Map(history.String("t1-0"), history.List(history.Ints(0, 1)))))
+	begun := history.List(history.List(history.String("from"), history.Map(history.String("t1-0"), history.Int(0))), some.Elems()[0])
 	var g gen.Gen = &untilEnd{keys: int(p.Options.Int("topics") * p.Options.Int("partitions"))}
+	g = g.Update(nil, &history.Op{Type: history.OK, F: "poll", Value: begun})
 	g = g.Update(nil, &history.Op{Type: history.OK, F: "poll", Value: some})
 	g = g.Update(nil, &history.Op{Type: history.Fail, F: "poll", Value: end})
 	if g.(*untilEnd).done {

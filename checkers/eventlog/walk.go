@@ -140,11 +140,7 @@ func (j *judge) found(k int32, w *walk) {
 		if by < 0 {
 			continue
 		}
-		after, _ := slices.BinarySearch(places, a.last+1)
-		if j.opts.Retention > 0 && len(places)-after >= j.opts.Retention {
-			continue
-		}
-		if j.opts.Compaction && j.mayBeCompacted(p, int32(v), records) {
+		if j.mayBePushedOut(a, places) || j.opts.Compaction && j.mayBeCompacted(p, int32(v), records) {
 			continue
 		}
 		j.note(Vanished, func() checkers.Anomaly { return j.vanished(message{key: k, value: int32(v), slot: -1}, by, w) })
@@ -160,6 +156,14 @@ func (j *judge) knownBefore(a *about, index int) int32 {
 		}
 	}
 	return -1
+}
+
+// mayBePushedOut reports whether retention may have removed a value that a walk did not
+// find: the walk met as many messages after it as are kept. Where compaction may have
+// removed some of those since, as many that were sent do.
+func (j *judge) mayBePushedOut(a *about, places []int32) bool {
+	after, _ := slices.BinarySearch(places, a.last+1)
+	return j.opts.Retention > 0 && (len(places)-after >= j.opts.Retention || j.opts.Compaction && a.gone)
 }
 
 // mayBeCompacted reports whether compaction may have removed a value that a walk did not

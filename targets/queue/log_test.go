@@ -1,10 +1,21 @@
 package queue_test
 
 import (
+	"encoding/json"
+	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ordeal-dev/ordeal/checkers/eventlog"
+	"github.com/ordeal-dev/ordeal/harness/client"
+	"github.com/ordeal-dev/ordeal/harness/history"
+	"github.com/ordeal-dev/ordeal/harness/plan"
+	"github.com/ordeal-dev/ordeal/harness/registry"
+	"github.com/ordeal-dev/ordeal/harness/run"
+	"github.com/ordeal-dev/ordeal/harness/verify"
 	"github.com/ordeal-dev/ordeal/targets"
 	"github.com/ordeal-dev/ordeal/targets/queue"
 	"github.com/ordeal-dev/ordeal/targets/queue/logs"
@@ -75,5 +86,70 @@ func TestBugsOfLogs(t *testing.T) {
 		if strings.HasPrefix(id, "Q") {
 			t.Errorf("row %s has no bug", id)
 		}
+	}
+}
+
+// tailless is a log of which, when all is over, the last messages of every partition
+// are gone. Nothing shows it but that: their offsets are not used again.
+type tailless struct{ targets.Target }
+
+func (tailless) Name() string { return "tailless" }
+
+func (t tailless) Client(s targets.Settings, workload string) (func() client.Client, error) {
+	create, err := t.Target.Client(s, workload)
+	return func() client.Client { return shortSighted{create()} }, err
+}
+
+// shortSighted does not see the last messages of a final poll.
+type shortSighted struct{ client.Client }
+
+func (c shortSighted) Invoke(env client.Env, op history.Op) history.Op {
+	op = c.Client.Invoke(env, op)
+	if !op.Final || op.F != "poll" || op.Type != history.OK {
+		return op
+	}
+	micro := slices.Clone(op.Value.Elems())
+	last := micro[len(micro)-1].Elems()
+	kvs := slices.Clone(last[1].Elems())
+	for i := 1; i < len(kvs); i += 2 {
+		list := kvs[i].Elems()
+		kvs[i] = history.List(list[:max(0, len(list)-10)]...)
+	}
+	micro[len(micro)-1] = history.List(last[0], history.Map(kvs...))
+	op.Value = history.List(micro...)
+	return op
+}
+
+// What was polled and is gone from the end of a partition is found in the final phase.
+func TestLogThatLosesItsEnd(t *testing.T) {
+	t.Parallel()
+	p := &plan.Plan{
+		Version: "test", Target: "tailless", Settings: map[string]string{"kind": "log"}, World: "sim", Nodes: 5, Clients: 10,
+		Workload: "log", Consistency: run.Promised, Rate: 100, Time: plan.Duration(20 * time.Second),
+		OpTimeout: plan.Duration(time.Second), Seed: 1, Floors: plan.DefaultFloors(),
+	}
+	test, err := registry.With(tailless{queue.New()}).Resolve(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := test.Run(t.Context(), run.Config{Out: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	never := []string{eventlog.Unseen, eventlog.TornTransaction} // what nobody had polled is gone as well
+	r := eventlog.New(eventlog.Options{Allow: never}).Check(t.Context(), o.History)
+	if len(r.Anomalies) == 0 || r.Anomalies[0].Name != eventlog.Vanished {
+		t.Fatalf("%v %v, want first of all %s", r.Verdict, r.Anomalies, eventlog.Vanished)
+	}
+	claim, err := r.Claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(claim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verify.Claim(o.History, raw); err != nil {
+		t.Error(err)
 	}
 }

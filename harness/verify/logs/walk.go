@@ -139,7 +139,8 @@ func (l *logs) sought() {
 // by operations that were ok, has polled all that was acknowledged or polled before
 // that at or after the offset. What is missing has vanished, unless it may be removed:
 // because the walk met so many messages after it as are kept, or one with its record
-// key, or because there is a tombstone of that.
+// key, or because there is a tombstone of that. Of what compaction removes a walk meets
+// nothing: there so many that were sent do.
 func (l *logs) walked() {
 	type walk struct {
 		from  int64
@@ -201,10 +202,10 @@ func (l *logs) found(k *logKey, from int64, began int, got []message) {
 			continue
 		}
 		after, _ := slices.BinarySearch(places, v.last+1)
-		key := claim.Identity(v.record.Get("key"))
+		key, compaction := claim.Identity(v.record.Get("key")), l.parameters["compaction"] == "true"
 		switch {
-		case l.retention > 0 && len(places)-after >= l.retention:
-		case l.parameters["compaction"] == "true" && v.isRecord() && (records[key]-1 > v.last || buried[key]):
+		case l.retention > 0 && (len(places)-after >= l.retention || compaction && v.gone):
+		case compaction && v.isRecord() && (records[key]-1 > v.last || buried[key]):
 		default:
 			l.Note("vanished", k.name)
 		}
