@@ -28,7 +28,8 @@ type ledger struct {
 	submitted            []submission // by number of the transfer
 	asked                []status
 	cast                 []vote
-	money                int64 // all amounts of the history together
+	still                map[string][]*view // by node, those by which its finality stands still
+	money                int64              // all amounts of the history together
 }
 
 // block is a block as an honest node described it.

@@ -32,7 +32,7 @@
 // # Rules
 //
 //	finality-fork       two honest nodes have finalized blocks of which neither builds on the other
-//	finality-reversal   a block was finalized, and a later tip does not build on it
+//	finality-reversal   a block was finalized, and a later tip does not build on it (but where finality stands still, see below)
 //	stalled-finality    an observation of the final phase has no higher final block than one through the same node
 //	                    before that phase, although the time Inclusion has passed since (only if that is set)
 //	confirmed-fork      two blocks were confirmed of which neither builds on the other
@@ -50,7 +50,7 @@
 //	lost-transfer       accepted, never said to be expired or rejected, and not on a chain of the final phase,
 //	                    although its time is over
 //	vanished-transfer   said to be confirmed, and later, through the same node or in the final phase, not,
-//	                    or not on a chain of the final phase
+//	                    or not on a chain of the final phase (but where finality stands still, see below)
 //	status-flip         said to be expired or rejected, and confirmed later; or an observation lists it as expired, and
 //	                    has it on its chain
 //	early-status        said to be confirmed, and by a later observation through the same node neither in a final
@@ -65,6 +65,14 @@
 //	invalid-block       the height of a block on a chain is not that of its parent plus one
 //	inconsistent-block  two honest nodes describe one block differently
 //	double-sign         an honest validator voted for two blocks in one step
+//
+// A node with stalled-finality has not learned what became final elsewhere. That is
+// what is wrong with it, and nothing was taken back: it is no finality-reversal if its
+// chain of the final phase lacks a block that another node had finalized, as long as the
+// final blocks that it names are on the chain of that one and on its own; and no
+// vanished-transfer if it says "pending", or its chain lacks the transfer, after another
+// node said "confirmed", as long as no final block that it ever named has the transfer, and
+// some chain of the final phase does that builds on those by which it stands still.
 //
 // Reorganisations, growth and the share of Byzantine blocks are measured and
 // are in the details; they break no rule by themselves.
@@ -241,7 +249,7 @@ func Check(ctx context.Context, h *history.History, opts Options) (*Report, erro
 	}
 	l := &ledger{ctx: ctx, opts: opts.filled(h), clock: checkers.ClockOf(calls), report: &Report{Nodes: map[string]NodeReport{}}}
 	for _, step := range []func() error{
-		func() error { return l.decode(calls) }, l.plant, l.adopt, l.settled, l.stalled, l.weighed, l.replay, l.submissions, l.statuses, l.votes, l.measure,
+		func() error { return l.decode(calls) }, l.plant, l.adopt, l.stalled, l.settled, l.weighed, l.replay, l.submissions, l.statuses, l.votes, l.measure,
 	} {
 		if err := step(); err != nil {
 			return nil, err

@@ -26,6 +26,11 @@ func TestCases(t *testing.T) {
 		opts := Options{Closed: d.HasArg("closed")}
 		d.MaybeScanArgs(t, "depth", &opts.Depth)
 		d.MaybeScanArgs(t, "reward", &opts.Reward)
+		if d.HasArg("inclusion") {
+			var ms int64
+			d.ScanArgs(t, "inclusion", &ms)
+			opts.Inclusion = time.Duration(ms) * time.Millisecond
+		}
 		if d.HasArg("byzantine") {
 			var name string
 			d.ScanArgs(t, "byzantine", &name)

@@ -18,6 +18,27 @@ type naive struct {
 }
 
 func byDefinition(h *history.History, opts Options) map[string]bool {
+	n := readNaively(h, opts)
+	for _, c := range n.calls {
+		switch c.Invoke.F {
+		case "observe", "balances":
+			n.alone(c)
+			n.money(c)
+			n.known(c)
+			n.dead(c)
+		case "status":
+			n.early(c)
+		}
+		for _, d := range n.calls {
+			n.pair(c, d)
+		}
+	}
+	n.lost()
+	return n.broken
+}
+
+// readNaively takes in the calls, and what each of them breaks by itself.
+func readNaively(h *history.History, opts Options) *naive {
 	n := &naive{opts: opts, blocks: map[string]history.Value{}, broken: map[string]bool{}}
 	n.all, _ = h.Calls()
 	for _, c := range n.all {
@@ -51,22 +72,7 @@ func byDefinition(h *history.History, opts Options) map[string]bool {
 	n.calls = slices.DeleteFunc(n.calls, func(c history.Call) bool {
 		return isView(c) && (!n.rooted(tipOf(c)) || !n.rooted(c.Complete.Value.Get("finalized").Text()))
 	})
-	for _, c := range n.calls {
-		switch c.Invoke.F {
-		case "observe", "balances":
-			n.alone(c)
-			n.money(c)
-			n.known(c)
-			n.dead(c)
-		case "status":
-			n.early(c)
-		}
-		for _, d := range n.calls {
-			n.pair(c, d)
-		}
-	}
-	n.lost()
-	return n.broken
+	return n
 }
 
 // chain returns the blocks up to tip, genesis first.
@@ -116,17 +122,13 @@ func (n *naive) pair(c, d history.Call) {
 			if a != "" && b != "" && !n.on(a, b) && !n.on(b, a) {
 				n.broken[[]string{FinalityFork, ConfirmedFork}[i]] = true
 			}
-			if a != "" && binds && !n.on(a, tipOf(d)) {
+			if a != "" && binds && !n.on(a, tipOf(d)) && (i == 1 || !n.behind(c, d)) {
 				n.broken[[]string{FinalityReversal, DeepReorg}[i]] = true
 			}
 		}
 	}
-	if c.Invoke.F == "observe" && d.Invoke.F == "observe" && n.opts.Inclusion > 0 && !c.Invoke.Final && d.Invoke.Final && c.Invoke.Node == d.Invoke.Node &&
-		d.Invoke.Time >= n.loaded()+n.opts.Inclusion.Nanoseconds() && n.settled(c)[0] != "" && n.settled(d)[0] != "" {
-		old, _ := n.blocks[n.settled(c)[0]].Get("height").Int()
-		if now, _ := n.blocks[n.settled(d)[0]].Get("height").Int(); now <= old {
-			n.broken[StalledFinality] = true
-		}
+	if n.stalled(c, d) {
+		n.broken[StalledFinality] = true
 	}
 	if c.Invoke.F == "observe" && d.Invoke.F == "observe" && c.Invoke.Node == d.Invoke.Node && before(c, d) {
 		old, now, bound := n.weight(tipOf(c)), n.weight(tipOf(d)), d.Complete.Value.Get("bound").Text()
@@ -135,18 +137,74 @@ func (n *naive) pair(c, d history.Call) {
 		}
 	}
 	if c.Invoke.F == "status" && c.Complete.Value.Text() == "confirmed" && isView(d) && d.Invoke.Final && before(c, d) &&
-		!n.includes(tipOf(d), c.Invoke.Value) {
+		!n.includes(tipOf(d), c.Invoke.Value) && !n.waits(c, d) {
 		n.broken[VanishedTransfer] = true
 	}
 	if c.Invoke.F == "status" && d.Invoke.F == "status" && c.Invoke.Value.Equal(d.Invoke.Value) && before(c, d) {
 		first, second := c.Complete.Value.Text(), d.Complete.Value.Text()
-		if first == "confirmed" && second != "confirmed" && (c.Invoke.Node == d.Invoke.Node || d.Invoke.Final) {
+		if first == "confirmed" && second != "confirmed" && (c.Invoke.Node == d.Invoke.Node || d.Invoke.Final) &&
+			(second != "pending" || !n.waits(c, d)) {
 			n.broken[VanishedTransfer] = true
 		}
 		if (first == "expired" || first == "rejected") && second == "confirmed" {
 			n.broken[StatusFlip] = true
 		}
 	}
+}
+
+// stalled reports whether nothing has become final from c to d, although there was time.
+func (n *naive) stalled(c, d history.Call) bool {
+	if c.Invoke.F != "observe" || d.Invoke.F != "observe" || n.opts.Inclusion <= 0 || c.Invoke.Final || !d.Invoke.Final || c.Invoke.Node != d.Invoke.Node ||
+		d.Invoke.Time < n.loaded()+n.opts.Inclusion.Nanoseconds() || n.settled(c)[0] == "" || n.settled(d)[0] == "" {
+		return false
+	}
+	old, _ := n.blocks[n.settled(c)[0]].Get("height").Int()
+	now, _ := n.blocks[n.settled(d)[0]].Get("height").Int()
+	return now <= old
+}
+
+// still returns the final blocks by which the finality of a node stands still.
+func (n *naive) still(node string) (list []string) {
+	for _, c := range n.calls {
+		for _, d := range n.calls {
+			if d.Invoke.Node == node && n.stalled(c, d) {
+				list = append(list, n.settled(d)[0])
+			}
+		}
+	}
+	return list
+}
+
+// behind reports whether the chain of d may lack what is final by c.
+func (n *naive) behind(c, d history.Call) bool {
+	finals := n.still(d.Invoke.Node)
+	if !d.Invoke.Final || c.Invoke.Node == d.Invoke.Node || len(finals) == 0 {
+		return false
+	}
+	if own := n.settled(d)[0]; own != "" {
+		finals = append(finals, own)
+	}
+	top := n.settled(c)[0]
+	return !slices.ContainsFunc(finals, func(b string) bool { return !n.on(b, top) || !n.on(b, tipOf(d)) })
+}
+
+// waits reports whether the node of d may lack the transfer that c says is confirmed.
+func (n *naive) waits(c, d history.Call) bool {
+	if !d.Invoke.Final || c.Invoke.Node == d.Invoke.Node || len(n.still(d.Invoke.Node)) == 0 {
+		return false
+	}
+	somewhere := false
+	for _, v := range n.calls {
+		if !isView(v) {
+			continue
+		}
+		if v.Invoke.Node == d.Invoke.Node && n.includes(n.settled(v)[0], c.Invoke.Value) {
+			return false
+		}
+		somewhere = somewhere || v.Invoke.Final && n.includes(tipOf(v), c.Invoke.Value) &&
+			!slices.ContainsFunc(n.still(d.Invoke.Node), func(b string) bool { return !n.on(b, tipOf(v)) })
+	}
+	return somewhere
 }
 
 // dead looks for transfers that an observation lists as expired, and has on its chain.

@@ -37,6 +37,7 @@ func (l *ledger) stalled() error {
 	if l.opts.Provisional || l.opts.Inclusion <= 0 {
 		return nil
 	}
+	l.still = make(map[string][]*view)
 	low, end := make(map[string]*view), int64(0)
 	for i := range l.views {
 		if v := &l.views[i]; !v.Invoke.Final {
@@ -53,6 +54,7 @@ func (l *ledger) stalled() error {
 			l.blocks[v.final].height > l.blocks[old.final].height {
 			continue
 		}
+		l.still[v.Invoke.Node] = append(l.still[v.Invoke.Node], v)
 		why := fmt.Sprintf("%s, with a final block of height %d, and had that by %s", l.saw(old), l.blocks[old.final].height, l.clock.At(old.Complete))
 		l.add(rules.Finding{Rule: StalledFinality, Ops: []int{old.Invoke.Index, v.Invoke.Index}, Why: fmt.Sprintf(
 			"%s; after all faults were over, %s, with a final block of height %d", why, l.saw(v), l.blocks[v.final].height),
@@ -136,7 +138,9 @@ func (l *ledger) reversals(p promise) {
 		}
 		before := nodes[v.Invoke.Node]
 		if v.Invoke.Final {
-			before = all
+			if all != nil && (p.reversal != FinalityReversal || !l.behind(v, p.block(all))) {
+				before = all
+			}
 		} else if l.opts.Delta > 0 && (before == nil || aged != nil && l.blocks[p.block(aged)].level > l.blocks[p.block(before)].level) {
 			before = aged
 		}
@@ -145,6 +149,15 @@ func (l *ledger) reversals(p promise) {
 			delete(nodes, v.Invoke.Node) // it has another chain now: what it settled before was told
 		}
 	}
+}
+
+// behind reports whether a view of the final phase may lack block b, which another node
+// has finalized: its own node stands still, and all that it has taken for final since then
+// is on both chains.
+func (l *ledger) behind(v *view, b int32) bool {
+	contradicts := func(w *view) bool { return !l.on(w.final, b) || !l.on(w.final, v.tip) }
+	still := l.still[v.Invoke.Node]
+	return len(still) > 0 && !slices.ContainsFunc(still, contradicts) && (v.final == none || !contradicts(v))
 }
 
 func (l *ledger) byEnd() []*view {

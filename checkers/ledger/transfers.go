@@ -156,7 +156,7 @@ func (l *ledger) statuses() error {
 	}
 	final, next := l.finalViews(), l.observations()
 	for _, name := range names {
-		l.answers(of[name])
+		l.answers(of[name], final)
 		l.gone(of[name], final)
 		for i := range of[name] {
 			l.early(&of[name][i], next)
@@ -223,13 +223,15 @@ func (s *submission) until() (height int64, limited bool) {
 }
 
 // gone finds an observation of the final phase that lacks a transfer which had
-// been said to be confirmed.
+// been said to be confirmed. If its node waits for that transfer, what counts is
+// what was said through that node.
 func (l *ledger) gone(list []status, final []finalView) {
 	list = slices.DeleteFunc(slices.Clone(list), func(s status) bool { return s.says != "confirmed" })
 	if len(list) == 0 {
 		return
 	}
-	said := slices.MinFunc(list, func(a, b status) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
+	slices.SortFunc(list, func(a, b status) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
+	said := list[0]
 	from, _ := slices.BinarySearchFunc(final, said.Complete.Index, func(v finalView, index int) int { return cmp.Compare(v.Invoke.Index, index) })
 	in := l.submission(said.name).in
 	if from == len(final) || l.has(in, final[from].shared) {
@@ -238,6 +240,13 @@ func (l *ledger) gone(list []status, final []finalView) {
 	for _, v := range final[from:] {
 		if l.has(in, v.tip) {
 			continue
+		}
+		if l.waits(v.Invoke.Node, said.name, final) {
+			i := slices.IndexFunc(list, func(s status) bool { return s.Invoke.Node == v.Invoke.Node && s.Complete.Index < v.Invoke.Index })
+			if i < 0 {
+				continue
+			}
+			said = list[i]
 		}
 		first := fmt.Sprintf("process %v%s asked for transfer %s at %s and was told by %s that it is confirmed",
 			said.Invoke.Process, through(said.Invoke), l.txName(said.name), l.clock.At(said.Invoke), l.clock.At(said.Complete))
@@ -248,6 +257,20 @@ func (l *ledger) gone(list []status, final []finalView) {
 	}
 }
 
+// waits reports whether a node may not know yet that a transfer is confirmed, as
+// another one said: its finality stands still, no final block of it has the transfer,
+// and some chain of the final phase does that builds on what it took for final since then.
+func (l *ledger) waits(node string, name int32, final []finalView) bool {
+	in := l.submission(name).in
+	still := l.still[node]
+	reachable := func(v finalView) bool {
+		return l.has(in, v.tip) && !slices.ContainsFunc(still, func(w *view) bool { return !l.on(w.final, v.tip) })
+	}
+	return len(still) > 0 &&
+		!slices.ContainsFunc(l.views, func(v view) bool { return v.Invoke.Node == node && l.has(in, v.final) }) &&
+		slices.ContainsFunc(final, reachable)
+}
+
 // has reports whether one of some blocks is on the chain that ends in tip.
 func (l *ledger) has(in []int32, tip int32) bool {
 	return tip != none && slices.ContainsFunc(in, func(b int32) bool { return l.on(b, tip) })
@@ -255,7 +278,7 @@ func (l *ledger) has(in []int32, tip int32) bool {
 
 // answers judges the answers about one transfer, which are in the order of their
 // invocations.
-func (l *ledger) answers(list []status) {
+func (l *ledger) answers(list []status, final []finalView) {
 	ended := slices.Clone(list)
 	slices.SortFunc(ended, func(a, b status) int { return cmp.Compare(a.Complete.Index, b.Complete.Index) })
 	confirmed := make(map[string]*status) // by node
@@ -271,7 +294,7 @@ func (l *ledger) answers(list []status) {
 			}
 		}
 		before := confirmed[s.Invoke.Node]
-		if s.Invoke.Final {
+		if s.Invoke.Final && (s.says != "pending" || !l.waits(s.Invoke.Node, s.name, final)) {
 			before = first
 		}
 		switch {

@@ -47,6 +47,7 @@ type chains struct {
 	votes     map[string][]chainVote // by validator and step
 	odd       error                  // two descriptions of one block
 	end       int64                  // when the last look before the final phase was over
+	still     [][2]*chainView        // a view before the final phase, and one in it by which finality stands still since
 	loose     bool                   // there are observations of chains that were not all described
 }
 
@@ -243,6 +244,7 @@ func (l *chains) number() {
 			b.adopted = w
 		}
 	}
+	l.stand()
 }
 
 // rooted reports whether the walk came to a block.

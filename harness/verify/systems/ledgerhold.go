@@ -31,7 +31,7 @@ func (l *chains) hold() error {
 }
 
 // stays confirms that all settled blocks are on one chain, and that no later
-// chain lacks them. As they are on one chain, it is the highest that counts.
+// chain lacks them: with no excuse, as goesOn says that no node stands still. As they are on one chain, it is the highest that counts.
 func (l *chains) stays(settled func(*chainView) *chainBlock) error {
 	if l.provisional {
 		return nil
@@ -68,9 +68,17 @@ func (l *chains) stays(settled func(*chainView) *chainBlock) error {
 	return nil
 }
 
-// goesOn confirms that something has become final after the load: for each node, it is
-// its highest final block before the final phase that counts.
+// goesOn confirms that something has become final after the load.
 func (l *chains) goesOn() error {
+	if len(l.still) > 0 {
+		return fmt.Errorf("nothing has become final from %d to %d", l.still[0][0].Inv, l.still[0][1].Inv)
+	}
+	return nil
+}
+
+// stand finds the views by which nothing has become final after the load: for each node,
+// it is its highest final block before the final phase that counts.
+func (l *chains) stand() {
 	top := make(map[string]*chainView)
 	for _, w := range l.seen {
 		if old := top[w.Invoke.Node]; !w.Invoke.Final && w.final != nil && (old == nil || old.final.height < w.final.height) {
@@ -79,10 +87,9 @@ func (l *chains) goesOn() error {
 	}
 	for _, w := range l.seen {
 		if v := top[w.Invoke.Node]; w.Invoke.Final && v != nil && l.stalled(v, w) {
-			return fmt.Errorf("nothing has become final from %d to %d", v.Inv, w.Inv)
+			l.still = append(l.still, [2]*chainView{v, w})
 		}
 	}
-	return nil
 }
 
 // weigh confirms that no node went over to a chain with less work of its own accord.

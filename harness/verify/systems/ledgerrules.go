@@ -18,15 +18,15 @@ func (l *chains) rules() map[string]roleRule {
 			return v != nil && w != nil && !l.provisional && conflict(settled(v), settled(w))
 		}}
 	}
-	reversal := func(settled func(*chainView) *chainBlock) roleRule { // v, v
+	reversal := func(settled func(*chainView) *chainBlock, excused func(v, w *chainView) bool) roleRule { // v, v
 		return roleRule{2, func(o []*claim.Op, _ string) bool {
 			v, w := view(o[0]), view(o[1])
-			return v != nil && w != nil && !l.provisional && settled(v) != nil && l.binds(v, w) && !settled(v).on(w.tip)
+			return v != nil && w != nil && !l.provisional && settled(v) != nil && l.binds(v, w) && !settled(v).on(w.tip) && !excused(v, w)
 		}}
 	}
 	return map[string]roleRule{
 		"finality-fork": fork(finalOf), "confirmed-fork": fork(confirmedOf),
-		"finality-reversal": reversal(finalOf), "deep-reorg": reversal(confirmedOf),
+		"finality-reversal": reversal(finalOf, l.behind), "deep-reorg": reversal(confirmedOf, func(_, _ *chainView) bool { return false }),
 		"stalled-finality": {2, func(o []*claim.Op, _ string) bool { // v, v
 			v, w := view(o[0]), view(o[1])
 			return v != nil && w != nil && l.stalled(v, w)
@@ -75,6 +75,47 @@ func conflict(a, b *chainBlock) bool { return a != nil && b != nil && !a.on(b) &
 func (l *chains) binds(v, w *chainView) bool {
 	late := l.delta > 0 && v.Complete.Time+l.delta < w.Invoke.Time
 	return v.Before(w.Op) && (v.Invoke.Node == w.Invoke.Node || w.Invoke.Final || late)
+}
+
+// behind reports whether a view of the final phase may lack what was final for another
+// node: its own node stands still at final blocks that are on both chains.
+func (l *chains) behind(v, w *chainView) bool {
+	if !w.Invoke.Final || v.Invoke.Node == w.Invoke.Node {
+		return false
+	}
+	below := func(b *chainBlock) bool { return b.on(v.final) && b.on(w.tip) }
+	stands := false
+	for _, s := range l.still {
+		if s[1].Invoke.Node == w.Invoke.Node {
+			if stands = true; !below(s[1].final) {
+				return false
+			}
+		}
+	}
+	return stands && (w.final == nil || below(w.final))
+}
+
+// waits reports whether a node may not know of a transfer what another one says: it
+// stands still, its final blocks never had it, and a chain of the final phase has it
+// that builds on those by which it stands still.
+func (l *chains) waits(s, t *claim.Op) bool {
+	var still []*chainBlock
+	for _, p := range l.still {
+		if p[1].Invoke.Node == t.Invoke.Node {
+			still = append(still, p[1].final)
+		}
+	}
+	if !t.Invoke.Final || s.Invoke.Node == t.Invoke.Node || len(still) == 0 {
+		return false
+	}
+	has := func(tip *chainBlock) bool {
+		by, _ := l.places(tip, func(u chainTx) bool { return u.id == idOf(s.Invoke.Value) })
+		return len(by) > 0
+	}
+	return !slices.ContainsFunc(l.seen, func(w *chainView) bool { return w.Invoke.Node == t.Invoke.Node && has(w.final) }) &&
+		slices.ContainsFunc(l.seen, func(w *chainView) bool {
+			return w.Invoke.Final && has(w.tip) && !slices.ContainsFunc(still, func(b *chainBlock) bool { return !b.on(w.tip) })
+		})
 }
 
 // chain returns the blocks of a chain, the tip first.
@@ -297,7 +338,8 @@ func refusal(s *claim.Op) bool {
 
 func (l *chains) vanished(s, t *claim.Op) bool {
 	return !l.provisional && l.answer(s) == "confirmed" && l.answer(t) != "" && l.answer(t) != "confirmed" && s.Before(t) &&
-		s.Invoke.Value.Equal(t.Invoke.Value) && (s.Invoke.Node == t.Invoke.Node || t.Invoke.Final)
+		s.Invoke.Value.Equal(t.Invoke.Value) && (s.Invoke.Node == t.Invoke.Node || t.Invoke.Final) &&
+		(l.answer(t) != "pending" || !l.waits(s, t))
 }
 
 // missing reports whether a view of the final phase lacks a transfer that had
@@ -307,7 +349,7 @@ func (l *chains) missing(s *claim.Op, w *chainView) bool {
 		return false
 	}
 	by, _ := l.places(w.tip, func(t chainTx) bool { return t.id == idOf(s.Invoke.Value) })
-	return len(by) == 0
+	return len(by) == 0 && !l.waits(s, w.Op)
 }
 
 func (l *chains) flipped(s, t *claim.Op) bool {
