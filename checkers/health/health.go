@@ -7,8 +7,9 @@
 // such a run has found a bug.
 //
 // A node serves nobody if all nodes had recovered, as they said themselves in the
-// record "replicas", and for seconds none of the operations of the final phase
-// through it was ok. Byzantine nodes owe nobody an answer.
+// record "replicas", or had long enough time for that, and then for seconds none of
+// the operations of the final phase through it was ok. Byzantine nodes owe nobody an
+// answer, and dead ones cannot give any.
 package health
 
 import (
@@ -38,6 +39,7 @@ type Event struct {
 	Reason  string   `json:"reason,omitempty"` // of a death: "exit status 2"; of no service: what was asked in vain
 	Lines   []string `json:"lines"`            // from the log of the node
 	Index   int      `json:"index"`            // of the record
+	late    bool     // not all nodes had recovered
 	ops     []int    // that show it besides
 }
 
@@ -126,7 +128,11 @@ func (e Event) explain() string {
 	case FatalLogLine:
 		return fmt.Sprintf("node %s logged at %s: %s", e.Node, checkers.Millis(e.Time), strings.Join(e.Lines, " | "))
 	case NoService:
-		return fmt.Sprintf("all nodes had recovered at %s, but node %s serves nobody: %s", checkers.Millis(e.Time), e.Node, e.Reason)
+		had := "all nodes had recovered"
+		if e.late {
+			had = "all nodes had their time to recover"
+		}
+		return fmt.Sprintf("%s at %s, but node %s serves nobody: %s", had, checkers.Millis(e.Time), e.Node, e.Reason)
 	}
 	s := fmt.Sprintf("node %s died at %s, and no fault killed it", e.Node, checkers.Millis(e.Time))
 	if e.Reason != "" {

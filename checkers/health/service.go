@@ -29,22 +29,26 @@ func (a *asked) over() time.Duration {
 	return time.Duration(a.last.Complete.Time - a.first.Invoke.Time)
 }
 
-// unserved finds nodes that have recovered, as all of them said, and then answer
-// nothing that is asked of them. Nobody knows what they hold, so that nothing else
-// could be found wrong with them.
+// unserved finds nodes that had recovered, or long enough time for that, and then
+// answer nothing that is asked of them. Nobody knows what they hold, so that nothing
+// else could be found wrong with them. Who has died cannot answer, which was said.
 func (r *Report) unserved(h *history.History) {
 	recovered := recovery(h)
 	if recovered == nil {
 		return
 	}
+	excused := byzantine(h)
+	for _, e := range r.Events {
+		excused[e.Node] = excused[e.Node] || e.Anomaly == NodeDied
+	}
 	calls, err := checkers.Paired(h)
 	if err != nil {
 		return // those who judge what clients saw say so
 	}
-	liars, nodes, order := byzantine(h), map[string]*asked{}, []string{}
+	nodes, order := map[string]*asked{}, []string{}
 	for _, c := range calls {
 		node := c.Invoke.Node
-		if !c.Invoke.Final || node == "" || liars[node] || c.Invoke.Index < recovered.Index {
+		if !c.Invoke.Final || node == "" || excused[node] || c.Invoke.Index < recovered.Index {
 			continue
 		}
 		a := nodes[node]
@@ -61,7 +65,7 @@ func (r *Report) unserved(h *history.History) {
 			r.Unserved++
 			r.Events = append(r.Events, Event{
 				Anomaly: NoService, Node: node, Time: recovered.Time, Index: recovered.Index, Lines: []string{},
-				Reason: a.describe(), ops: []int{a.first.Invoke.Index, a.last.Invoke.Index},
+				Reason: a.describe(), late: recovered.Error != "", ops: []int{a.first.Invoke.Index, a.last.Invoke.Index},
 			})
 		}
 	}
@@ -75,13 +79,10 @@ func (a *asked) describe() string {
 	return s
 }
 
-// recovery returns the record that says that all nodes have recovered, if they have.
+// recovery returns the record that says whether all nodes have recovered.
 func recovery(h *history.History) *history.Op {
 	for i := len(h.Ops) - 1; i >= 0; i-- {
 		if op := &h.Ops[i]; op.Process == history.Nemesis && op.F == history.FReplicas && op.Value.Kind() == history.KindMap {
-			if op.Error != "" {
-				return nil
-			}
 			return op
 		}
 	}

@@ -15,7 +15,7 @@ type final struct {
 	each        time.Duration
 	one, two    history.Type
 	unrecovered string // why not
-	liar        string
+	liar, dead  string
 }
 
 func (f final) history() *history.History {
@@ -28,6 +28,9 @@ func (f final) history() *history.History {
 		add(history.Op{Process: history.Nemesis, Type: history.Info, F: history.FFault, Value: history.Map(
 			history.String("id"), history.Int(1), history.String("kind"), history.String("byzantine"),
 			history.String("step"), history.String("injected"), history.String("nodes"), history.List(history.String(f.liar)))})
+	}
+	if f.dead != "" {
+		add(history.Op{Process: history.Nemesis, Type: history.Info, F: history.FDied, Value: history.Map(history.String("node"), history.String(f.dead))})
 	}
 	at := int64(time.Second)
 	add(history.Op{Time: at, Process: history.Nemesis, Type: history.Info, F: history.FReplicas})
@@ -62,7 +65,8 @@ func TestNoService(t *testing.T) {
 		"none is":           {func(f *final) { f.two = history.OK }, ""},
 		"asked too seldom":  {func(f *final) { f.times-- }, ""},
 		"asked too shortly": {func(f *final) { f.each = time.Millisecond }, ""},
-		"not recovered":     {func(f *final) { f.unrecovered = "no recovery within 30s" }, ""},
+		"not recovered":     {func(f *final) { f.unrecovered = "no recovery within 30s" }, "n2"},
+		"it has died":       {func(f *final) { f.dead = "n2" }, ""},
 		"it was a liar":     {func(f *final) { f.liar = "n2" }, ""},
 		"the other was one": {func(f *final) { f.liar = "n1" }, "n2"},
 		"nothing was asked": {func(f *final) { f.times = 0 }, ""},
@@ -72,7 +76,9 @@ func TestNoService(t *testing.T) {
 		var nodes []string
 		r := Check(f.history())
 		for _, e := range r.Events {
-			nodes = append(nodes, e.Node)
+			if e.Anomaly == NoService {
+				nodes = append(nodes, e.Node)
+			}
 		}
 		if got := strings.Join(nodes, " "); got != c.want || r.Unserved != len(nodes) {
 			t.Errorf("%s: %q serve nobody, want %q", name, got, c.want)

@@ -6,8 +6,8 @@
 // wanted.
 //
 //   - Enough of the operations that were offered ended with a definite answer.
-//   - Enough of those of the final phase were ok, as what they read is what shows
-//     that nothing is lost.
+//   - The nodes had recovered before the final phase, and enough of its operations
+//     were ok, as what they read is what shows that nothing is lost.
 //   - Enough operations of every kind were ok.
 //   - Enough operations were ok inside the windows of every kind of fault that was
 //     asked for, counting only windows in which a witness saw the fault.
@@ -37,7 +37,7 @@ func Default() Floors { return Floors{Completed: 0.5, OKOfEachKind: 20, OKInWind
 
 // Floor is one floor with what was seen.
 type Floor struct {
-	Name string  `json:"name"` // "completed", "ok at the end", "ok read", "partition windows", "ok in partition"
+	Name string  `json:"name"` // "completed", "recovered", "ok at the end", "ok read", "partition windows", "ok in partition"
 	Want float64 `json:"want"`
 	Got  float64 `json:"got"`
 	Met  bool    `json:"met"`
@@ -69,6 +69,7 @@ func Check(h *history.History, floors Floors, kinds, faults []string) (Report, e
 	}
 	var r Report
 	r.completed(calls, floors.Completed)
+	r.recovered(h)
 	r.final(calls, floors.Completed)
 	for _, kind := range kinds {
 		r.kind(calls, kind, floors.OKOfEachKind)
@@ -102,6 +103,22 @@ func (r *Report) completed(calls []history.Call, want float64) {
 	r.add("completed", want, share,
 		fmt.Sprintf("%d of %d offered operations (%.0f %%) ended with a definite answer, at least %.0f %% wanted", done, len(calls), share*100, want*100),
 		"see whether the nodes answered at all, lower --rate, or raise --op-timeout")
+}
+
+// recovered asks whether the nodes were seen to have recovered, if they were asked.
+func (r *Report) recovered(h *history.History) {
+	for i := len(h.Ops) - 1; i >= 0; i-- {
+		op := &h.Ops[i]
+		if op.Process != history.Nemesis || op.F != history.FReplicas || op.Value.Kind() != history.KindMap {
+			continue
+		}
+		if op.Error == "" {
+			r.add("recovered", 1, 1, "all nodes had recovered", "")
+		} else {
+			r.add("recovered", 1, 0, op.Error, "see the logs of the nodes; faults were over by then")
+		}
+		return
+	}
 }
 
 func (r *Report) final(calls []history.Call, want float64) {

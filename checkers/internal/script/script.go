@@ -7,6 +7,7 @@
 //	15-20  4@n2  write  k1  9  fail:timeout
 //	90-91  4@n2  read   k1  => 8  final
 //	30     nemesis  died  {"node":"n3","reason":"exit status 2"}
+//	40     nemesis  replicas  {}  info:no-recovery
 //
 // Times are milliseconds. A key may be left out: it is a word that is not JSON.
 // Values are JSON without blanks. A call is ok unless it says fail or info,
@@ -69,6 +70,9 @@ func one(op history.Op, fields []string) ([]history.Op, error) {
 	var err error
 	if len(fields) > 0 {
 		op.Value, err = value(fields[0])
+	}
+	if len(fields) > 1 {
+		_, op.Error, _ = strings.Cut(fields[1], ":")
 	}
 	return []history.Op{op}, err
 }
