@@ -211,6 +211,32 @@ func TestReadFindsStandIn(t *testing.T) {
 	}
 }
 
+// Owners that are slow are waited for, and not taken for gone: whoever owns nothing
+// answers at once, and knows nothing.
+func TestReadWaitsForOwnersThatAreUp(t *testing.T) {
+	t.Parallel()
+	c := booted(t, 1, 5, Config{N: 2, R: 1, W: 1})
+	r := c.hosts[0].node.(*node).ring
+	walk := r.walks[r.shardOf("k")]
+	expect(t, c.do(0, put(1, "k", "v")), kv.OK, "")
+	c.settle(5000 * ms)
+	var got kv.Response
+	owners, answered := walk[:2], false
+	for _, o := range owners {
+		c.pause(int(o))
+	}
+	c.call(int(walk[2]), get("k"), func(r kv.Response) { got, answered = r, true })
+	c.run(2 * settleAfter)
+	if answered {
+		t.Errorf("the read was answered with %+v while its owners did nothing", got)
+	}
+	for _, o := range owners {
+		c.resume(int(o))
+	}
+	c.run(readGiveUp - 2*settleAfter)
+	expect(t, got, kv.OK, "v")
+}
+
 // Lost messages are sent again while there is time.
 func TestLostMessagesAreRepeated(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 const (
 	hedgeAfter    = 25 * ms  // all owners are asked
 	fallbackAfter = 60 * ms  // all nodes are asked
-	settleAfter   = 100 * ms // any R answers will do
+	settleAfter   = 100 * ms // any R answers with one of an owner will do
 	readGiveUp    = 300 * ms // the read fails
 )
 
@@ -24,7 +24,7 @@ const (
 	stageFew    stage = iota // as many owners as needed
 	stageOwners              // all owners
 	stageAll                 // all nodes, and those that are up should answer
-	stageAny                 // all nodes, and any will do
+	stageAny                 // all nodes, and any will do with an owner among them
 	stageOver                // given up
 )
 
@@ -176,12 +176,22 @@ func (n *node) progress(r *read) {
 
 // enough reports whether the answers about a shard are what a read waits for: a
 // quorum, and, once it took to asking nodes that own nothing, all of those that
-// are up, for one of them may have stood in.
+// are up, for one of them may have stood in; or, after a while, those of any nodes,
+// with an owner among them if one is up. An owner that is slow is not gone, and
+// who owns nothing knows nothing of what it missed.
 func (n *node) enough(shard int, got, asked nodeSet, at stage) bool {
-	if n.counted(shard, got) < n.quorum(shard) {
+	switch owners := n.ring.owners[shard]; {
+	case n.counted(shard, got) < n.quorum(shard):
 		return false
+	case n.cfg.Strict:
+		return true
+	case at == stageAll:
+		return asked&n.alive()&^got == 0
+	case at == stageAny:
+		return owners&got != 0 || owners&n.alive() == 0
+	default:
+		return true
 	}
-	return n.cfg.Strict || at != stageAll || asked&n.alive()&^got == 0
 }
 
 // lasting reports whether every later read is sure to find what this one
