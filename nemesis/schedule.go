@@ -88,10 +88,9 @@ func (s Step) Op() history.Op {
 // Schedule lays out the windows of the faults over the given time. Each fault
 // has its own rhythm; the first windows are staggered, by half of their length at
 // most, so that every fault is seen alone for a while and together with others
-// then. The last window
-// of a fault that would be cut off before half of its length is left out. What
-// is drawn for each window is how much later it begins and ends, and of some
-// faults, which of the windows are brief.
+// then. The last window of a fault that would be cut off before half of its length
+// is left out. What is drawn for each window is how much later it begins and ends,
+// and of some faults, which of the windows are brief.
 func Schedule(uses []Use, total time.Duration, choices choice.Source) ([]Step, error) {
 	var steps []Step
 	var id int64
