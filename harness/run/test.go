@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/harness/actor"
@@ -149,7 +150,10 @@ func (t *Test) chooseKinds() error {
 	return nil
 }
 
+// planFaults fills in the parameters of faults. They are in a slice of their own then:
+// whoever has copied the plan shares the one that was given.
 func (t *Test) planFaults(faults []nemesis.Fault) error {
+	t.Plan.Faults = slices.Clone(t.Plan.Faults)
 	for i, f := range faults {
 		use, err := nemesis.NewUse(f, t.Plan.Faults[i].Params, t.Plan.Nodes)
 		if err != nil {
