@@ -348,7 +348,7 @@ func orderly(left []point) bool {
 func TestBeginningsByBruteForce(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(13, 14))
-	n := 20_000
+	n := 6_000
 	if testing.Short() {
 		n = 2_000
 	}

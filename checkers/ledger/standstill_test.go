@@ -57,7 +57,7 @@ func TestStandstill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 2))
 	opts := Options{Depth: -1, Inclusion: time.Millisecond}
 	excused := map[string]int{}
-	for i := range rulestest.Rounds() / 5 {
+	for i := range rulestest.Rounds() / 15 {
 		h := standstill(rng)
 		report, err := Check(t.Context(), h, opts)
 		if err != nil {

@@ -469,7 +469,7 @@ func random(rng *rand.Rand, most int) []tiny {
 
 func TestRandomAgainstBruteForce(t *testing.T) {
 	t.Parallel()
-	n := 100_000
+	n := 40_000
 	if testing.Short() {
 		n = 8_000
 	}
@@ -595,7 +595,7 @@ func fill(ops []tiny, at int, use func([]tiny)) {
 func TestDeletes(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(11, 12))
-	n := 9 * 6_000
+	n := 9 * 3_000
 	if testing.Short() {
 		n = 9 * 800
 	}
