@@ -31,7 +31,7 @@ func rounds() int {
 	case testing.Short():
 		return 300
 	default:
-		return 2500
+		return 1500
 	}
 }
 

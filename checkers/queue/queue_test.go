@@ -702,7 +702,7 @@ func TestAgainstDefinition(t *testing.T) {
 	for name, o := range oracles() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rounds := 25_000
+			rounds := 12_000
 			if strings.HasPrefix(name, "leased") {
 				rounds = 3_000 // their definitions are slow, and there are many
 			}

@@ -21,7 +21,7 @@ func Rounds() int {
 	case testing.Short():
 		return 5000
 	default:
-		return 100000
+		return 70000
 	}
 }
 
