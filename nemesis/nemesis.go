@@ -206,10 +206,10 @@ func (s *Scene) leaders() []int {
 	return nodes
 }
 
-// deal returns one of the given target sets by turns: in a seeded order, each comes
-// once before one comes again. So a run has some of each, and not by bad luck only
-// what stops everything, or only what harms nobody. The first one leaves a majority
-// standing, as there may be no second one in a short run.
+// deal returns one of the given things by turns: in a seeded order, each comes once
+// before one comes again. So a run has some of each, and not by bad luck only what
+// stops everything, or only what harms nobody. Of target sets, the first one leaves a
+// majority standing, as there may be no second one in a short run.
 func (s *Scene) deal(from []string) string {
 	order := s.Deck(s.Turn / len(from)).Perm(len(from))
 	for range order {

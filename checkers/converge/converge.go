@@ -65,11 +65,8 @@ func Check(ctx context.Context, h *history.History, opts Options) (Report, error
 	if context.Cause(ctx) != nil {
 		return r, fmt.Errorf("stopped before anything was compared: %w", context.Cause(ctx))
 	}
-	for i := len(h.Ops) - 1; i >= 0; i-- {
-		if op := &h.Ops[i]; op.Process == history.Nemesis && op.F == history.FReplicas {
-			r.replicas(op)
-			break
-		}
+	if op := h.Recovery(); op != nil {
+		r.replicas(op)
 	}
 	err = r.reads(ctx, calls, opts)
 	return r, err

@@ -33,11 +33,14 @@ func (a *asked) over() time.Duration {
 // answer nothing that is asked of them. Nobody knows what they hold, so that nothing
 // else could be found wrong with them. Who has died cannot answer, which was said.
 func (r *Report) unserved(h *history.History) {
-	recovered := recovery(h)
+	recovered := h.Recovery()
 	if recovered == nil {
 		return
 	}
-	excused := byzantine(h)
+	excused := map[string]bool{}
+	for _, node := range h.Byzantine() {
+		excused[node] = true
+	}
 	for _, e := range r.Events {
 		excused[e.Node] = excused[e.Node] || e.Anomaly == NodeDied
 	}
@@ -77,26 +80,4 @@ func (a *asked) describe() string {
 		s += fmt.Sprintf("; the first of them ended with %q", done.Error)
 	}
 	return s
-}
-
-// recovery returns the record that says whether all nodes have recovered.
-func recovery(h *history.History) *history.Op {
-	for i := len(h.Ops) - 1; i >= 0; i-- {
-		if op := &h.Ops[i]; op.Process == history.Nemesis && op.F == history.FReplicas && op.Value.Kind() == history.KindMap {
-			return op
-		}
-	}
-	return nil
-}
-
-// byzantine returns the nodes that were Byzantine at some time: what they say is no
-// evidence.
-func byzantine(h *history.History) map[string]bool {
-	liars := map[string]bool{}
-	for _, w := range h.Windows() {
-		for _, node := range w.Nodes {
-			liars[node] = liars[node] || w.Kind == "byzantine"
-		}
-	}
-	return liars
 }

@@ -166,12 +166,7 @@ func (o Options) filled(h *history.History) Options {
 	if o.Depth == 0 {
 		o.Depth = DefaultDepth
 	}
-	o.Byzantine = slices.Clone(o.Byzantine)
-	for _, w := range h.Windows() {
-		if strings.HasPrefix(w.Kind, "byzantine") {
-			o.Byzantine = append(o.Byzantine, w.Nodes...)
-		}
-	}
+	o.Byzantine = slices.Concat(o.Byzantine, h.Byzantine())
 	slices.Sort(o.Byzantine)
 	o.Byzantine = slices.Compact(o.Byzantine)
 	return o

@@ -107,17 +107,12 @@ func (r *Report) completed(calls []history.Call, want float64) {
 
 // recovered asks whether the nodes were seen to have recovered, if they were asked.
 func (r *Report) recovered(h *history.History) {
-	for i := len(h.Ops) - 1; i >= 0; i-- {
-		op := &h.Ops[i]
-		if op.Process != history.Nemesis || op.F != history.FReplicas || op.Value.Kind() != history.KindMap {
-			continue
-		}
-		if op.Error == "" {
-			r.add("recovered", 1, 1, "all nodes had recovered", "")
-		} else {
-			r.add("recovered", 1, 0, op.Error, "see the logs of the nodes; faults were over by then")
-		}
-		return
+	switch op := h.Recovery(); {
+	case op == nil:
+	case op.Error == "":
+		r.add("recovered", 1, 1, "all nodes had recovered", "")
+	default:
+		r.add("recovered", 1, 0, op.Error, "see the logs of the nodes; faults were over by then")
 	}
 }
 

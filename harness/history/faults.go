@@ -1,5 +1,7 @@
 package history
 
+import "strings"
+
 // The nemesis writes four kinds of records, each with a map as its value:
 //
 //	f          value
@@ -82,6 +84,28 @@ func (h *History) Windows() []Window {
 		}
 	}
 	return windows
+}
+
+// Byzantine returns the nodes that were Byzantine at some time, in the order of their
+// windows: what they say is no evidence.
+func (h *History) Byzantine() (nodes []string) {
+	for _, w := range h.Windows() {
+		if strings.HasPrefix(w.Kind, "byzantine") {
+			nodes = append(nodes, w.Nodes...)
+		}
+	}
+	return nodes
+}
+
+// Recovery returns the record of the nemesis that says what each node held after all
+// faults were healed, with an error if they had not recovered; nil if nobody asked.
+func (h *History) Recovery() *Op {
+	for i := len(h.Ops) - 1; i >= 0; i-- {
+		if op := &h.Ops[i]; op.Process == Nemesis && op.F == FReplicas && op.Value.Kind() == KindMap {
+			return op
+		}
+	}
+	return nil
 }
 
 func openWindow(id int64, op *Op) Window {
